@@ -1,0 +1,35 @@
+# Two commands: `make demo` and `make test`. Both make their own .venv.
+PYTHON ?= python3.11
+export DO_NOT_TRACK = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+BIN = .venv/bin
+
+.PHONY: demo test lint types unit docs clean
+
+demo: .venv/ready
+	$(BIN)/homing demo demo
+
+test: lint types unit docs
+	$(BIN)/pytest -m e2e
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: .venv/ready
+	$(BIN)/mypy
+
+unit: .venv/ready
+	$(BIN)/pytest -m "not e2e" -n 2
+
+docs: .venv/ready
+	$(BIN)/pytest tests/docs
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt torch==2.13.0 -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv demo

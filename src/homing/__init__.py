@@ -1,0 +1,1 @@
+"""Homing decides which message reaches which user, through which channel and when."""

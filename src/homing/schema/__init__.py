@@ -1,0 +1,47 @@
+"""The nouns, the data contract, the configuration and the errors: what everything else is written in."""
+
+from homing.schema.config import Config, load_config, parse_config
+from homing.schema.decisions import Candidates, Decisions, Exclusions, Instants, Reason
+from homing.schema.errors import (
+    ConfigError,
+    HomingError,
+    InputError,
+    LedgerBusyError,
+    Retryable,
+    WorkspaceError,
+)
+from homing.schema.events import Events, Sends
+from homing.schema.features import Features, FeatureSpec
+from homing.schema.messages import Messages, Opportunities
+from homing.schema.shard import Shard
+from homing.schema.users import Consents, Users
+from homing.schema.vocabulary import EVENT_TYPES, Vocabularies, Vocabulary
+
+__all__ = [
+    "EVENT_TYPES",
+    "Candidates",
+    "Config",
+    "ConfigError",
+    "Consents",
+    "Decisions",
+    "Events",
+    "Exclusions",
+    "FeatureSpec",
+    "Features",
+    "HomingError",
+    "InputError",
+    "Instants",
+    "LedgerBusyError",
+    "Messages",
+    "Opportunities",
+    "Reason",
+    "Retryable",
+    "Sends",
+    "Shard",
+    "Users",
+    "Vocabularies",
+    "Vocabulary",
+    "WorkspaceError",
+    "load_config",
+    "parse_config",
+]

@@ -1,0 +1,355 @@
+"""`homing.toml` as frozen types. Every key has a meaning, a safe default and a rule.
+
+The documentation (`docs/reference/configuration.md`) and `homing config explain` are generated from here.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from homing.schema.errors import ConfigError, nearest
+from homing.schema.times import DAY, parse_duration
+from homing.schema.vocabulary import EVENT_TYPES
+
+
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+def _clock(text: str) -> str:
+    hours, _, minutes = text.partition(":")
+    if not (
+        len(text) == 5 and hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60
+    ):
+        raise ValueError(f"{text!r} is not a clock time; write 'HH:MM' from 00:00 to 23:59")
+    return text
+
+
+def _zone(text: str) -> str:
+    if text not in available_timezones():
+        raise ValueError(f"{text!r} is not an IANA time zone{nearest(text, available_timezones())}")
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+Clock = Annotated[str, AfterValidator(_clock)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """One table of `homing.toml`: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Workspace(Section):
+    """What the workspace is called and how it derives its randomness."""
+
+    name: str = Field("homing", description="Shown in the report's title.")
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC", description="IANA zone of users that have none of their own."
+    )
+    salt: str = Field(
+        "homing",
+        min_length=1,
+        description="Draws derive from (salt, user, epoch). Change it and every draw changes.",
+    )
+    partitions: int = Field(
+        16, ge=1, le=4096, description="Shards of users in the ledger. Fixed once the ledger has data."
+    )
+
+
+class Cap(Section):
+    """At most `max` sends in any window of length `per`."""
+
+    max: int = Field(ge=0, description="Most sends in the window.")
+    per: Duration = Field(description="Length of the rolling window.")
+
+
+class Channel(Section):
+    """Hard limits of one channel. They remove candidates and are never priced."""
+
+    quiet_hours: tuple[()] | tuple[Clock, Clock] = Field(
+        (), description="[from, until) in the user's local time, in which no slot of this channel may lie."
+    )
+    caps: tuple[Cap, ...] = Field((), description="Frequency caps of this channel over rolling windows.")
+    spacing: Duration = Field("0s", description="Least time between two sends of this channel to one user.")
+    slots: tuple[Clock, ...] | None = Field(
+        None, description="Local starts of this channel's slots; without it `slots.starts` holds."
+    )
+
+
+class Limits(Section):
+    """Hard limits over all channels together."""
+
+    caps: tuple[Cap, ...] = Field((), description="Frequency caps over all channels, over rolling windows.")
+    spacing: Duration = Field("0s", description="Least time between two sends of any channel to one user.")
+
+
+class Slots(Section):
+    """When messages may be sent within an epoch."""
+
+    starts: tuple[Clock, ...] = Field(
+        ("09:00", "12:00", "18:00"), min_length=1, description="Local clock times at which slots start."
+    )
+    length: Duration = Field("1h", description="Length of a slot.")
+    horizon: Duration = Field(
+        "1d", description="Slots that start within this time after the epoch are planned."
+    )
+
+
+class Objective(Section):
+    """A named outcome of every decision, holds included."""
+
+    event: str = Field(description="Event type that is counted.")
+    window: Duration = Field("7d", description="Counted from the decision's epoch for this long.")
+    aggregate: Literal["any", "count", "sum", "active_days"] = Field(
+        "any",
+        description="any: 1 if it happened; count: how often; sum: total value; "
+        "active_days: 24-hour periods after the epoch in which it happened.",
+    )
+    scope: Literal["user", "decision"] = Field(
+        "user", description="user: all events of the user; decision: only events that name the decision."
+    )
+    direction: Literal["up", "down"] = Field("up", description="Whether more is better.")
+    weight: float = Field(1.0, ge=0, description="Weight in the utility, in utility per unit of the outcome.")
+    guardrail: float | None = Field(
+        None, description="Worst acceptable mean outcome; the report warns where a policy passes it."
+    )
+
+    @property
+    def signed_weight(self) -> float:
+        """The weight with the sign of the direction."""
+        return self.weight if self.direction == "up" else -self.weight
+
+
+class Exploration(Section):
+    """How decisions are randomized; this is what makes them evaluable."""
+
+    temperature: float | Literal["auto"] = Field(
+        "auto",
+        description="Softmax temperature in units of utility; auto sets it at training, so that the best "
+        "candidate of a set gets `best_share` on average.",
+    )
+    best_share: float = Field(
+        0.7, gt=0, lt=1, description="With temperature = auto: mean probability of the best candidate."
+    )
+    floor: Share = Field(0.05, description="Share of each decision that is uniform over the candidates.")
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        if self.temperature != "auto" and self.temperature <= 0:
+            raise ValueError(f"temperature == {self.temperature}, must be > 0 or 'auto'")
+        return self
+
+
+class Events(Section):
+    """Event types beyond the ones that every workspace knows."""
+
+    types: tuple[str, ...] = Field((), description="Event types that this workspace adds.")
+
+
+class State(Section):
+    """The user state that every model sees."""
+
+    half_lives: tuple[Duration, ...] = Field(
+        ("1d", "7d", "28d"), min_length=1, description="Half-lives of the decayed counts."
+    )
+    categories: int = Field(
+        64,
+        ge=1,
+        le=4096,
+        description="Categories that keep a memory of their own; later ones share the last.",
+    )
+    category_half_life: Duration = Field("14d", description="Half-life of exposure and response by category.")
+    rhythm: str = Field("session", description="Event type whose hours of the week are the user's rhythm.")
+    rhythm_half_life: Duration = Field("28d", description="Half-life of the hour-of-week activity.")
+    rhythm_prior: float = Field(
+        20.0, gt=0, description="Weight, in events, of the population's rhythm in a user's own."
+    )
+
+
+class Training(Section):
+    """How models are trained."""
+
+    split: Literal["auto", "time", "user"] = Field(
+        "auto",
+        description="How decisions are split into train, calibration and test; auto: by time when there "
+        "are at least 8 epochs, else by user.",
+    )
+    calibration_share: float = Field(0.15, gt=0, lt=1, description="Share of the decisions to calibrate on.")
+    test_share: float = Field(0.25, gt=0, lt=1, description="Share of the decisions to evaluate on.")
+    max_rows: int = Field(5_000_000, ge=1, description="More decisions than this are sampled down by user.")
+    epochs: int = Field(8, ge=1, description="Most passes over the training decisions (stops early).")
+    batch_size: int = Field(4096, ge=1, description="Decisions in a gradient step.")
+    hidden: tuple[int, ...] = Field((128, 64), min_length=1, description="Widths of the hidden layers.")
+    embedding: int = Field(8, ge=1, description="Width of categorical embeddings.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout between hidden layers.")
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(1e-3, ge=0, description="Weight decay of AdamW.")
+    seed: int = Field(0, ge=0, description="Seed of initial weights and batches.")
+    device: str = Field("cpu", description="PyTorch device, such as cpu or cuda.")
+
+    @model_validator(mode="after")
+    def _leaves_rows(self) -> Self:
+        total = self.calibration_share + self.test_share
+        if total >= 1:
+            raise ValueError(f"calibration_share + test_share == {total:g}, must be < 1")
+        return self
+
+
+class Evaluation(Section):
+    """How policies are valued from the log."""
+
+    policies: tuple[str, ...] = Field(
+        (),
+        description="Policies beside the learned one: logging, hold, uniform, constant:MESSAGE, "
+        "learned:OBJECTIVE, release:NAME. Empty: a default set that fits the log.",
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of every interval.")
+    folds: int = Field(2, ge=2, le=20, description="Folds, by user, of the cross-fitted outcome model.")
+    bootstrap: int = Field(500, ge=0, description="Bootstrap replications, by user; 0 for none.")
+    min_effective_share: Share = Field(
+        0.02, description="Warn when the effective sample size is under this share of the decisions."
+    )
+    min_effective_size: float = Field(
+        200, ge=0, description="Warn when the effective sample size is under this many decisions."
+    )
+
+
+class Exclusions(Section):
+    """What is kept of the candidates that rules removed. They are counted all the same."""
+
+    share: Share = Field(0.01, description="Share of the users whose removed candidates are written.")
+
+
+class Engine(Section):
+    """How much of the machine a run takes."""
+
+    threads: int = Field(0, ge=0, description="Threads for folds, models and tables; 0: all cores.")
+    memory: str = Field("4GB", description="Memory that DuckDB may take before it spills to disk.")
+
+
+def _default_channels() -> dict[str, Channel]:
+    return {
+        "push": Channel(quiet_hours=("22:00", "08:00"), caps=(Cap(max=1, per="1d"), Cap(max=4, per="7d"))),
+        "email": Channel(quiet_hours=("22:00", "06:00"), caps=(Cap(max=2, per="7d"),)),
+        "in_app": Channel(caps=(Cap(max=1, per="1d"),)),
+    }
+
+
+def _default_objectives() -> dict[str, Objective]:
+    return {
+        "conversion": Objective(event="converted", window="3d", weight=1.0),
+        "engagement": Objective(event="session", window="1d", aggregate="sum", weight=0.002),
+        "retention": Objective(event="session", window="7d", aggregate="active_days", weight=0.1),
+        "reachability": Objective(event="opted_out", window="7d", direction="down", weight=3.0),
+    }
+
+
+class Config(Section):
+    """The whole of `homing.toml`."""
+
+    workspace: Workspace = Field(default_factory=Workspace)
+    channels: dict[str, Channel] = Field(default_factory=_default_channels, min_length=1)
+    limits: Limits = Field(default_factory=Limits)
+    slots: Slots = Field(default_factory=Slots)
+    objectives: dict[str, Objective] = Field(default_factory=_default_objectives, min_length=1)
+    events: Events = Field(default_factory=Events)
+    exploration: Exploration = Field(default_factory=Exploration)
+    state: State = Field(default_factory=State)
+    training: Training = Field(default_factory=Training)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    exclusions: Exclusions = Field(default_factory=Exclusions)
+    engine: Engine = Field(default_factory=Engine)
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """All event types, in the order of their codes."""
+        return tuple(dict.fromkeys((*EVENT_TYPES, *self.events.types)))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = []
+        for name, objective in self.objectives.items():
+            if objective.event not in self.event_types:
+                hint = nearest(objective.event, self.event_types) or "; declare it in events.types"
+                problems.append(f"objectives.{name}.event == {objective.event!r} is no event type{hint}")
+        if self.state.rhythm not in self.event_types:
+            problems.append(f"state.rhythm == {self.state.rhythm!r} is no event type")
+        if parse_duration(self.slots.length) <= 0 or parse_duration(self.slots.length) > DAY:
+            problems.append(f"slots.length == {self.slots.length!r}, must be over 0 and at most 1d")
+        if parse_duration(self.slots.horizon) <= 0:
+            problems.append(f"slots.horizon == {self.slots.horizon!r}, must be over 0")
+        starts = {"slots.starts": self.slots.starts} | {
+            f"channels.{name}.slots": channel.slots
+            for name, channel in self.channels.items()
+            if channel.slots is not None
+        }
+        for key, clocks in starts.items():
+            if not clocks or any(later <= earlier for earlier, later in pairwise(clocks)):
+                problems.append(f"{key} == {list(clocks)}, must be one or more clock times in rising order")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def load_config(path: Path) -> Config:
+    """Read `homing.toml`.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or breaks a rule; all problems at once.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raise ConfigError([f"cannot be read ({error}); 'homing init' writes one"], str(path)) from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"is not TOML: {error}"], path.name) from None
+    return parse_config(data, path.name)
+
+
+def parse_config(data: Mapping[str, Any], source: str = "homing.toml") -> Config:
+    """Check a mapping that has the shape of `homing.toml`.
+
+    Raises:
+        ConfigError: with a line for each broken rule; a typo names the nearest key.
+    """
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        problems = [line for item in error.errors() for line in _problem(item)]
+        raise ConfigError(problems, source) from None
+
+
+def _problem(item: Any) -> Iterator[str]:
+    path = [part for part in item["loc"] if not (isinstance(part, str) and "[" in part)]
+    name = ".".join(str(part) for part in path)
+    hint = f"; see 'homing config explain {path[0]}'" if path else ""
+    if item["type"] == "extra_forbidden":
+        yield f"{name} is not a key{nearest(str(path[-1]), _keys_at(path[:-1]))}{hint}"
+    elif item["type"] == "value_error":
+        for line in str(item["ctx"]["error"]).splitlines():
+            yield f"{name}: {line}{hint}" if name else line
+    else:
+        yield f"{name} == {item['input']!r}: {item['msg'].lower()}{hint}"
+
+
+def _keys_at(path: list[Any]) -> list[str]:
+    section: type[BaseModel] = Config
+    for part in path:
+        if part in section.model_fields:
+            annotation = section.model_fields[part].annotation
+            inner = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type)]
+            section = next((a for a in inner if issubclass(a, BaseModel)), section)
+    return list(section.model_fields)
