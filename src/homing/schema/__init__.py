@@ -1,7 +1,7 @@
 """The nouns, the data contract, the configuration and the errors: what everything else is written in."""
 
 from homing.schema.config import Config, load_config, parse_config
-from homing.schema.decisions import Candidates, Decisions, Exclusions, Instants, Reason
+from homing.schema.decisions import Candidates, Decisions, Exclusions, Instants, Reason, format_ids
 from homing.schema.errors import (
     ConfigError,
     HomingError,
@@ -42,6 +42,7 @@ __all__ = [
     "Vocabularies",
     "Vocabulary",
     "WorkspaceError",
+    "format_ids",
     "load_config",
     "parse_config",
 ]

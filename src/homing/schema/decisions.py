@@ -123,3 +123,9 @@ class Decisions:
     def instants(self) -> Instants:
         """The user and epoch of each decision."""
         return Instants(self.user, self.epoch_at)
+
+
+def format_ids(ids: NDArray[np.uint64]) -> NDArray[np.str_]:
+    """Return decision ids uint64 [n, 2] as the 32 hexadecimal digits that the ledger holds."""
+    raw = np.ascontiguousarray(ids.astype(">u8")).tobytes().hex()
+    return np.array([raw[start : start + 32] for start in range(0, len(raw), 32)], dtype="U32")
