@@ -77,7 +77,7 @@ class Cap(Section):
 class Channel(Section):
     """Hard limits of one channel. They remove candidates and are never priced."""
 
-    quiet_hours: tuple[()] | tuple[Clock, Clock] = Field(
+    quiet_hours: tuple[Clock, ...] = Field(
         (), description="[from, until) in the user's local time, in which no slot of this channel may lie."
     )
     caps: tuple[Cap, ...] = Field((), description="Frequency caps of this channel over rolling windows.")
@@ -85,6 +85,12 @@ class Channel(Section):
     slots: tuple[Clock, ...] | None = Field(
         None, description="Local starts of this channel's slots; without it `slots.starts` holds."
     )
+
+    @model_validator(mode="after")
+    def _two_hours(self) -> Self:
+        if len(self.quiet_hours) not in (0, 2):
+            raise ValueError(f"quiet_hours == {list(self.quiet_hours)}, must be [] or [from, until]")
+        return self
 
 
 class Limits(Section):
@@ -285,6 +291,9 @@ class Config(Section):
                 problems.append(f"objectives.{name}.event == {objective.event!r} is no event type{hint}")
         if self.state.rhythm not in self.event_types:
             problems.append(f"state.rhythm == {self.state.rhythm!r} is no event type")
+        for name, channel in self.channels.items():
+            if len(set(channel.quiet_hours)) == 1:
+                problems.append(f"channels.{name}.quiet_hours == {list(channel.quiet_hours)}, must differ")
         if parse_duration(self.slots.length) <= 0 or parse_duration(self.slots.length) > DAY:
             problems.append(f"slots.length == {self.slots.length!r}, must be over 0 and at most 1d")
         if parse_duration(self.slots.horizon) <= 0:
@@ -335,12 +344,13 @@ def parse_config(data: Mapping[str, Any], source: str = "homing.toml") -> Config
 def _problem(item: Any) -> Iterator[str]:
     path = [part for part in item["loc"] if not (isinstance(part, str) and "[" in part)]
     name = ".".join(str(part) for part in path)
-    hint = f"; see 'homing config explain {path[0]}'" if path else ""
+    known = path and path[0] in Config.model_fields
+    hint = f"; see 'homing config explain {path[0]}'" if known else "; see 'homing config explain'"
     if item["type"] == "extra_forbidden":
         yield f"{name} is not a key{nearest(str(path[-1]), _keys_at(path[:-1]))}{hint}"
     elif item["type"] == "value_error":
         for line in str(item["ctx"]["error"]).splitlines():
-            yield f"{name}: {line}{hint}" if name else line
+            yield f"{name}: {line}{hint}" if name else f"{line}{hint}"
     else:
         yield f"{name} == {item['input']!r}: {item['msg'].lower()}{hint}"
 
