@@ -1,1 +1,75 @@
+"""What a policy would be worth, from a log that another policy made; pure functions over arrays."""
 
+from homing.evaluation.bootstrap import bootstrap
+from homing.evaluation.calibration import (
+    CalibrationCurve,
+    auc,
+    brier,
+    calibration_curve,
+    expected_calibration_error,
+    log_loss,
+    skill,
+)
+from homing.evaluation.clusters import Clusters, cluster
+from homing.evaluation.cross_fit import cross_fit, folds_by_user
+from homing.evaluation.estimate import Estimate, Ratio, difference
+from homing.evaluation.estimators import dm, dr, importance_weights, ips, on_policy, sndr, snips
+from homing.evaluation.overlap import (
+    Diagnostics,
+    Support,
+    Thresholds,
+    WeightTail,
+    diagnose,
+    effective_sample_size,
+    overlap,
+    support,
+    weight_tail,
+)
+from homing.evaluation.propensity import (
+    PropensityCheck,
+    check_chosen,
+    check_distribution,
+    probability_bins,
+)
+from homing.evaluation.uplift import QiniCurve, qini_curve, uplift_by_quantile
+
+__all__ = [
+    "CalibrationCurve",
+    "Clusters",
+    "Diagnostics",
+    "Estimate",
+    "PropensityCheck",
+    "QiniCurve",
+    "Ratio",
+    "Support",
+    "Thresholds",
+    "WeightTail",
+    "auc",
+    "bootstrap",
+    "brier",
+    "calibration_curve",
+    "check_chosen",
+    "check_distribution",
+    "cluster",
+    "cross_fit",
+    "diagnose",
+    "difference",
+    "dm",
+    "dr",
+    "effective_sample_size",
+    "expected_calibration_error",
+    "folds_by_user",
+    "importance_weights",
+    "ips",
+    "log_loss",
+    "on_policy",
+    "overlap",
+    "probability_bins",
+    "qini_curve",
+    "skill",
+    "sndr",
+    "snips",
+    "support",
+    "uplift_by_quantile",
+    "weight_tail",
+]

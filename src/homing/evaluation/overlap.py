@@ -1,0 +1,271 @@
+"""Does the log say anything about the target policy? Weights, their tail, and support."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from homing.evaluation.clusters import Clusters, cluster
+from homing.evaluation.inputs import Floats, one_dimensional, policy_mean, ragged, shares, weights
+from homing.evaluation.tail import pareto_shape, pareto_threshold
+from homing.schema.config import Evaluation
+from homing.schema.errors import InputError
+
+_DEFAULTS: Final = Evaluation()
+#: Weights average 1 when propensities are right; a mean this many standard errors away is a fault.
+_MEAN_WEIGHT_Z: Final = 4.0
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When overlap is too thin; declared in `[evaluation]` of the configuration."""
+
+    min_effective_size: float = _DEFAULTS.min_effective_size  # decisions
+    min_effective_share: float = _DEFAULTS.min_effective_share
+    max_unsupported: float = 0.01  # share of the target's probability
+
+    @classmethod
+    def of(cls, config: Evaluation) -> Self:
+        """Return the thresholds of a configuration."""
+        return cls(config.min_effective_size, config.min_effective_share)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How far the logged choices are those of the target."""
+
+    decisions: int
+    effective_size: float  # decisions; 0 when every weight is 0
+    max_weight: float
+    mean_weight: float  # 1 in expectation, when the log could do all that the target does
+    mean_weight_error: float  # cluster-robust by user; NaN with one user
+
+    @property
+    def effective_share(self) -> float:
+        """Effective size by decisions."""
+        return self.effective_size / self.decisions
+
+    def warnings(self, thresholds: Thresholds) -> tuple[str, ...]:
+        """Return what is wrong, in plain sentences, the worst first."""
+        if self.effective_size == 0:
+            return (
+                f"no overlap: the target never takes any of the {self.decisions:,} logged choices, so the "
+                "log says nothing about it",
+            )
+        found = []
+        if self.effective_size < thresholds.min_effective_size:
+            found.append(
+                f"thin overlap: {self.decisions:,} decisions count for {self.effective_size:,.1f} (at least "
+                f"{thresholds.min_effective_size:,.0f} are needed; the largest weight is "
+                f"{self.max_weight:,.1f}); do not trust it"
+            )
+        elif self.effective_share < thresholds.min_effective_share:
+            found.append(
+                f"thin overlap: {self.decisions:,} decisions count for {self.effective_size:,.0f}, "
+                f"{self.effective_share:.2%} of them (at least {thresholds.min_effective_share:.2%} is "
+                "needed); the target is far from the logging policy"
+            )
+        if abs(self.mean_weight - 1) > _MEAN_WEIGHT_Z * self.mean_weight_error:
+            found.append(
+                f"the weights average {self.mean_weight:.4f} +- {self.mean_weight_error:.4f} and not 1: "
+                "propensities are wrong, or the target does what the log could not"
+            )
+        return tuple(found)
+
+
+def effective_sample_size(weight: ArrayLike) -> float:
+    """Return (sum w)^2 / sum w^2 (Kish 1965): decisions of equal weight that are as informative.
+
+    Args:
+        weight: float [n], >= 0.
+
+    Returns:
+        Decisions, between 1 and n; 0 when every weight is 0.
+
+    Raises:
+        InputError: empty, negative or not finite.
+    """
+    return _kish(weights("weight", weight))
+
+
+def overlap(weight: ArrayLike, user: ArrayLike | Clusters | None = None) -> Overlap:
+    """Return effective size, largest weight and mean weight.
+
+    Args:
+        weight: float [n], target probability by propensity of the logged choice.
+        user: [n] cluster ids, or None.
+
+    Raises:
+        InputError: empty, negative or not finite.
+    """
+    checked = weights("weight", weight)
+    groups = cluster(user, len(checked))
+    mean = float(checked.mean())
+    error = math.nan
+    if len(groups) > 1:
+        psi = groups.sums(checked) - mean * groups.counts
+        error = math.sqrt(len(groups) / (len(groups) - 1) * float(psi @ psi)) / len(checked)
+    return Overlap(len(checked), _kish(checked), float(checked.max()), mean, error)
+
+
+@dataclass(frozen=True)
+class WeightTail:
+    """How heavy the weights' upper tail is."""
+
+    quantiles: dict[float, float]  # level -> weight
+    max_share: float  # of the total weight, in the one largest
+    top_share: float  # of the total weight, in the largest 1 % of the decisions
+    shape: float  # Pareto k of the tail; NaN where the largest weights are equal or too few
+
+    @property
+    def heavy(self) -> bool:
+        """Whether the mean of the weights converges too slowly to be used."""
+        return self.shape > self.threshold
+
+    threshold: float  # shape above which that is so, for this many decisions
+
+
+def weight_tail(weight: ArrayLike, levels: tuple[float, ...] = (0.5, 0.9, 0.99, 0.999, 1.0)) -> WeightTail:
+    """Describe the upper tail of the weights.
+
+    The shape is that of a generalised Pareto fitted to the min(n / 5, 3 sqrt(n)) largest weights: moments
+    of order 1 / k and more do not exist (Vehtari, Simpson, Gelman, Yao & Gabry 2024, Pareto smoothed
+    importance sampling, section 3).
+
+    Args:
+        weight: float [n], >= 0.
+        levels: of the quantiles, in [0, 1]; each is the smallest weight with that share at or below it.
+
+    Raises:
+        InputError: empty, negative, not finite, or all zero.
+    """
+    checked = weights("weight", weight)
+    total = float(checked.sum())
+    if not total:
+        raise InputError(
+            "weight is 0 in every row, so it has no tail; the target has no overlap with the log"
+        )
+    rows = len(checked)
+    places = [max(math.ceil(level * rows), 1) - 1 for level in levels]
+    size = min(rows // 5, math.ceil(3 * math.sqrt(rows)))
+    top = max(math.ceil(rows / 100), 1)
+    first = rows - max(size + 1, 1)
+    ordered = np.partition(checked, sorted({*places, rows - top, max(first, 0), rows - 1}))
+    tail = np.sort(ordered[first:]) if size else ordered[:0]
+    return WeightTail(
+        quantiles={level: float(ordered[place]) for level, place in zip(levels, places, strict=True)},
+        max_share=float(ordered[-1]) / total,
+        top_share=float(ordered[rows - top :].sum()) / total,
+        shape=pareto_shape(tail[1:] - tail[0]) if size else math.nan,
+        threshold=pareto_threshold(rows),
+    )
+
+
+@dataclass(frozen=True)
+class Support:
+    """Probability that the target puts where the log has nothing."""
+
+    impossible: float  # share of the target's mass on candidates that the log could not choose; NaN: unknown
+    unseen: float  # share of the target's mass on groups that the log never chose; NaN: unknown
+    unseen_groups: dict[int, float] = field(default_factory=dict)  # group -> its share, the largest first
+
+
+def support(
+    target_probability: ArrayLike,
+    offsets: ArrayLike,
+    *,
+    logging_probability: ArrayLike | None = None,
+    group: ArrayLike | None = None,
+    chosen_group: ArrayLike | None = None,
+) -> Support:
+    """Return the share of the target's probability that the log could not, or did not, choose.
+
+    Args:
+        target_probability: float [m] over the candidates of all rows.
+        offsets: int64 [n + 1].
+        logging_probability: float [m] of the logging policy over the same candidates, where known.
+        group: integer [m], such as message x channel, where known.
+        chosen_group: integer [n], the group of each logged choice; goes with `group`.
+
+    Raises:
+        InputError: lengths differ, probabilities are not, or only one of `group` and `chosen_group` is given.
+    """
+    target = shares("target_probability", target_probability)
+    bounds = ragged(offsets, len(target))
+    rows = len(bounds) - 1
+    impossible = math.nan
+    if logging_probability is not None:
+        logged = shares("logging_probability", logging_probability, len(target))
+        impossible = float(policy_mean(target, logged == 0, bounds).mean())
+    if (group is None) != (chosen_group is None):
+        raise InputError("group and chosen_group go together: give both, or neither")
+    if group is None or chosen_group is None:
+        return Support(impossible, math.nan)
+    names, code = np.unique(one_dimensional("group", group, len(target)), return_inverse=True)
+    seen = np.isin(names, one_dimensional("chosen_group", chosen_group, rows))
+    mass: Floats = np.bincount(code, weights=target, minlength=len(names)) / rows
+    unseen: NDArray[np.intp] = np.flatnonzero(~seen & (mass > 0))
+    largest = unseen[np.argsort(-mass[unseen], kind="stable")]
+    return Support(
+        impossible,
+        float(mass[unseen].sum()),
+        {int(names[place]): float(mass[place]) for place in largest},
+    )
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """All that can be said about overlap before looking at any outcome."""
+
+    overlap: Overlap
+    tail: WeightTail | None  # None: every weight is 0
+    support: Support | None  # None: not asked
+    warnings: tuple[str, ...]
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nothing speaks against estimates from these weights."""
+        return not self.warnings
+
+
+def diagnose(
+    weight: ArrayLike,
+    user: ArrayLike | Clusters | None = None,
+    *,
+    support: Support | None = None,
+    thresholds: Thresholds | None = None,
+) -> Diagnostics:
+    """Say in plain sentences whether these weights carry an estimate.
+
+    Args:
+        weight: float [n], target probability by propensity of the logged choice.
+        user: [n] cluster ids, or None.
+        support: from `support`, where it can be had.
+        thresholds: when to warn; None: the configuration's defaults.
+
+    Raises:
+        InputError: empty, negative or not finite.
+    """
+    limits = thresholds or Thresholds()
+    found = overlap(weight, user)
+    notes = list(found.warnings(limits))
+    tail = weight_tail(weight) if found.effective_size else None
+    if tail is not None and tail.heavy:
+        notes.append(
+            f"heavy tail: the largest weights fall off like a Pareto with k = {tail.shape:.2f} (over "
+            f"{tail.threshold:.2f}), so errors and intervals are too small"
+        )
+    if support is not None and support.impossible > limits.max_unsupported:
+        notes.append(f"{support.impossible:.1%} of the target's probability is on what the log could not do")
+    if support is not None and support.unseen > limits.max_unsupported:
+        notes.append(f"{support.unseen:.1%} of the target's probability is on what the log never did")
+    return Diagnostics(found, tail, support, tuple(notes))
+
+
+def _kish(weight: Floats) -> float:
+    squares = float(weight @ weight)
+    return float(weight.sum()) ** 2 / squares if squares else 0.0
