@@ -1,1 +1,1 @@
-
+"""Shared limits become prices: one number per limit, solved ahead over all users."""

@@ -1,1 +1,25 @@
+"""The main path: candidates, scores, prices, one draw per user and epoch, and what of it is logged."""
 
+from homing.decision.candidate_set import candidate_set_hash
+from homing.decision.candidates import build_candidates
+from homing.decision.decide import decide
+from homing.decision.draws import draw, uniforms_and_ids
+from homing.decision.policies import Constant, Context, Hold, Policy, Softmax, Uniform
+from homing.decision.softmax import resolve_temperature, softmax, utility
+
+__all__ = [
+    "Constant",
+    "Context",
+    "Hold",
+    "Policy",
+    "Softmax",
+    "Uniform",
+    "build_candidates",
+    "candidate_set_hash",
+    "decide",
+    "draw",
+    "resolve_temperature",
+    "softmax",
+    "uniforms_and_ids",
+    "utility",
+]

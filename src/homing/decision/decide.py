@@ -1,0 +1,97 @@
+"""One decision for every user at an epoch, top down.
+
+1. Candidates: what each user may receive under every hard rule, and always hold.
+2. Scores: a model gives each candidate a vector of values.
+3. Prices: what a candidate uses of shared limits is charged in the policy's utility.
+4. Draw: one candidate a row, from a known distribution, by randomness of (salt, user, epoch).
+5. Log: the choice with its propensity and the fingerprint of what it was chosen from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing.decision.candidate_set import candidate_set_hash
+from homing.decision.candidates import build_candidates
+from homing.decision.draws import draw_with_place, uniforms_and_ids
+from homing.decision.policies import Context, Policy
+from homing.schema import Candidates, Config, Exclusions, Instants, Reason, Sends, Shard
+from homing.schema.drawn import Drawn
+from homing.schema.times import MISSING
+
+#: Candidates to float32 [n, numbers]: values by objective, or costs by shared limit.
+Score = Callable[[Candidates], NDArray[np.float32]]
+
+
+def decide(
+    shard: Shard,
+    rows: Instants,
+    policy: Policy,
+    config: Config,
+    score: Score | None = None,
+    costs: Score | None = None,
+    sends: Sends | None = None,
+) -> tuple[Drawn, Exclusions]:
+    """Draw one candidate for each row, and return what is to be logged.
+
+    A pure function: the same arguments give the same decisions, and a row decides the same alone as
+    among others, in any order and on any engine.
+
+    Args:
+        shard: all that is known of the users.
+        rows: one user and one epoch each.
+        policy: whose distribution is drawn from.
+        config: the hard rules, the objectives and the salt.
+        score: a model's values, float32 [n, objectives]; a policy that does not look needs none.
+        costs: use of shared limits, float32 [n, limits]; only a policy with prices needs it.
+        sends: what caps count; by default `shard.sends()`.
+    """
+    candidates, exclusions = build_candidates(shard, rows, config, sends)
+    context = Context(
+        shard,
+        candidates,
+        values=None if score is None else score(candidates),
+        costs=None if costs is None else costs(candidates),
+    )
+    probabilities = policy.probabilities(context)
+    uniform, ids = uniforms_and_ids(shard.users.hash[rows.user], rows.at, config.workspace.salt)
+    index, place = draw_with_place(probabilities, candidates.offsets, uniform)
+
+    chosen = candidates.pick(index)
+    held = chosen.is_hold
+    values = np.full((len(rows), len(config.objectives)), np.nan, np.float32)
+    if context.values is not None:
+        values = context.values[index]
+    drawn = Drawn(
+        rows=rows,
+        id=ids,
+        opportunity=chosen.opportunity,
+        message=chosen.message,
+        channel=chosen.channel,
+        slot_start=np.where(held, MISSING, chosen.slot_start),
+        slot_end=np.where(held, MISSING, chosen.slot_end),
+        propensity=probabilities[index],
+        candidates=candidates.counts.astype(np.int32),
+        candidate_set=candidate_set_hash(shard, candidates),
+        values=values,
+        reason=_reasons(context, policy, place * probabilities[index]),
+    )
+    return drawn, exclusions
+
+
+def _reasons(context: Context, policy: Policy, inside: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Return why each row's choice was made: int8 [rows].
+
+    A candidate's probability is the policy's wish plus the uniform floor. `inside` is where within that
+    probability the uniform number fell; the floor's part of it is its beginning, so given the choice
+    the component has its exact probability, and costs no second random number.
+    """
+    counts = context.candidates.counts
+    explored = inside < policy.floor / counts
+    reason = np.where(explored, Reason.explored, Reason.drawn)
+    reason[counts == 1] = Reason.no_candidate
+    reason[context.forced >= 0] = Reason.transactional
+    return reason.astype(np.int8)
