@@ -1,0 +1,60 @@
+"""Conversions: what each domain is for (a save, a follow, a ticket, a subscription), and when it comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a domain is for. Rates and delays are assumed."""
+
+    rate: float  # probability of a conversion after a click, for an average user and message
+    money: float  # value of a conversion
+    delay: float  # median minutes from click to conversion
+    priced: bool  # whether price sensitivity lowers it
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Conversions after clicks and during organic visits."""
+
+    goals: dict[str, Goal] = field(
+        default_factory=lambda: {
+            "new_releases": Goal(0.16, 0.5, 4.0, False),
+            "podcasts": Goal(0.18, 0.8, 10.0, False),
+            "playlists": Goal(0.20, 0.3, 5.0, False),
+            "concerts": Goal(0.05, 45.0, 600.0, True),
+            "premium": Goal(0.06, 9.99, 1200.0, True),
+        }
+    )
+    organic: float = 0.004  # probability that an organic visit converts; assumed
+    organic_money: float = 1.0
+    relevance: float = 1.5  # log rate by centred cosine; assumed
+    price: float = 1.2  # log rate by price sensitivity, a standard normal; assumed
+    spread: float = 1.2  # sigma of the log of the delay; assumed
+    longest: float = 4320.0  # minutes; later conversions do not come
+    delayed_on: bool = True
+
+
+def conversion_probability(
+    p: Conversion, rate: Floats, priced: NDArray[np.bool_], relevance: Floats, price_sensitivity: Floats
+) -> Floats:
+    """Return the probability [n] of a conversion after a click, at most 0.9.
+
+    `rate * exp(relevance * (cosine - 0.4) - price * sensitivity * priced)`
+    """
+    factor = np.exp(p.relevance * (relevance - 0.4) - p.price * np.where(priced, price_sensitivity, 0.0))
+    return np.minimum(rate * factor, 0.9)
+
+
+def conversion_delay(p: Conversion, median: Floats, normal: Floats) -> Floats:
+    """Return minutes [n] from click to conversion: log-normal, or one minute when delays are off."""
+    if not p.delayed_on:
+        return np.ones_like(median)
+    return np.asarray(median * np.exp(p.spread * normal))

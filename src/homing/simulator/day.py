@@ -1,0 +1,391 @@
+"""One day of the world: visits that come by themselves, what the day's sends do, and how it leaves people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing.schema.times import DAY, HOUR, MINUTE, SECOND
+from homing.simulator.catalogue import CATEGORIES, DOMAINS, Catalogue
+from homing.simulator.conversion import conversion_delay, conversion_probability
+from homing.simulator.fatigue import (
+    annoyance,
+    fatigue_logit,
+    opt_out_hazard,
+    recover,
+    repetition_factor,
+)
+from homing.simulator.habit import next_dormant, next_habit
+from homing.simulator.latents import NEVER, Mood, Traits
+from homing.simulator.log import Block, caused, organic
+from homing.simulator.mechanisms import Mechanisms
+from homing.simulator.randomness import Purpose, stream
+from homing.simulator.response import click_probability, open_delay, open_logit, sigmoid, worth_probability
+from homing.simulator.sending import Sending
+from homing.simulator.visits import displaced, hour_of_day, visit_counts, visit_minutes, weekday_factor
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+_WAIT = DAY  # an in-app message that no visit has shown by then is dropped
+_DISMISS = {"push": 0.25, "email": 0.02, "in_app": 0.7}  # of those not opened; assumed
+_EXTENSION = 9.0  # minutes that a worthwhile click in the app adds to the visit; assumed
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What does not change from day to day."""
+
+    seed: int
+    start: int  # us
+    channels: tuple[str, ...]
+    mechanisms: Mechanisms
+    catalogue: Catalogue
+    traits: Traits
+    zone: NDArray[np.int32]  # [users]
+    offsets: Ints  # [days, zones] us from UTC
+    rhythm: Floats  # [archetypes, 24] shares of a day
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Visits, sorted by (user, at)."""
+
+    user: Ints  # [n]
+    at: Ints  # [n] us
+    worthwhile: Bools  # [n]
+    minutes: Floats  # [n]
+    send: Ints  # [n] row of the send that caused it, -1: organic
+
+    def take(self, index: Ints | Bools) -> Visits:
+        """Return some rows."""
+        return Visits(
+            self.user[index], self.at[index], self.worthwhile[index], self.minutes[index], self.send[index]
+        )
+
+    def merged(self, other: Visits) -> Visits:
+        """Return both, sorted."""
+        user, at = np.concatenate([self.user, other.user]), np.concatenate([self.at, other.at])
+        return Visits(
+            user,
+            at,
+            np.concatenate([self.worthwhile, other.worthwhile]),
+            np.concatenate([self.minutes, other.minutes]),
+            np.concatenate([self.send, other.send]),
+        ).take(np.lexsort((at, user)))
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What each delivered send brought about."""
+
+    opened: Bools  # [n]
+    open_at: Ints  # [n] us, where opened
+    clicked: Bools  # [n]
+    click_at: Ints  # [n] us, where clicked
+    welcome: Bools  # [n] it led to something that was worth it, if the user followed it
+    annoyance: Floats  # [n] share of habit lost if it was not welcome
+    converted: Bools  # [n]
+    convert_at: Ints  # [n] us, where converted
+    money: Floats  # [n] where converted
+    opted_out: Bools  # [n]
+    opt_out_at: Ints  # [n] us, where opted out
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a day leaves behind."""
+
+    mood: Mood
+    blocks: list[Block]
+    waiting: Sending  # in-app messages that no visit has shown yet
+
+
+def simulate_day(setting: Setting, mood: Mood, day: int, sending: Sending, waiting: Sending) -> Outcome:
+    """Return how a day goes. Pure: the same arguments give the same outcome.
+
+    Args:
+        setting: the world.
+        mood: users at the start of the day.
+        day: number of the day, from 0.
+        sending: the day's sends.
+        waiting: in-app messages of earlier days that still wait for a visit.
+    """
+    in_app = setting.channels.index("in_app") if "in_app" in setting.channels else -1
+    direct = sending.where(sending.channel != in_app)
+    shown_at = direct.slot_start + (direct.uniform[:, 0] * (direct.slot_end - direct.slot_start)).astype(
+        np.int64
+    )
+    arrives = mood.reachable(direct.user, direct.channel, shown_at)
+    delivered = direct.where(arrives)
+    delivered_at = shown_at[arrives]
+    reaction = _react(setting, mood, day, delivered, delivered_at)
+
+    visits = _visits(setting, mood, day, delivered, reaction)
+    fresh = sending.where(sending.channel == in_app)
+    queue = fresh.and_then(waiting.where(~np.isin(waiting.user, fresh.user)))  # a newer one replaces an older
+    place = _first_visit(visits, queue, setting.start + day * DAY)
+    visit_at = visits.at[place] if len(visits.at) else queue.slot_start
+    shown = (place >= 0) & mood.reachable(queue.user, queue.channel, visit_at)
+    in_visit = queue.where(shown)
+    in_visit_at = visit_at[shown] + 2 * SECOND
+    in_visit_reaction = _react(setting, mood, day, in_visit, in_visit_at)
+    extended = in_visit_reaction.clicked & in_visit_reaction.welcome
+    visits.minutes[place[shown][extended]] += _EXTENSION
+
+    end = setting.start + (day + 1) * DAY
+    blocks = [
+        *_visit_events(setting, day, visits, delivered),
+        caused("bounced", direct, ~arrives, shown_at),
+        *_message_events(setting, delivered, delivered_at, reaction),
+        *_message_events(setting, in_visit, in_visit_at, in_visit_reaction),
+    ]
+    after = _next_mood(setting, mood, day, visits, ((delivered, reaction), (in_visit, in_visit_reaction)))
+    return Outcome(after, blocks, queue.where((place < 0) & (queue.slot_start + _WAIT > end)))
+
+
+def _local(setting: Setting, day: int, user: Ints, at: Ints) -> Ints:
+    """Return local times [n] in us since 1970-01-01T00:00 on the user's clock."""
+    return np.asarray(at + setting.offsets[day][setting.zone[user]])
+
+
+def _visits(setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction) -> Visits:
+    """Return the day's visits: organic ones that no caused one displaced, and caused ones."""
+    own = _organic_visits(setting, mood, day)
+    push = np.array([name == "push" for name in setting.channels])[delivered.channel]
+    comes = np.where(push, reaction.opened, reaction.clicked)
+    row = np.flatnonzero(comes)
+    at = np.where(push, reaction.open_at, reaction.click_at)[row] + SECOND
+    user = delivered.user[row]
+    m = setting.mechanisms
+    worthwhile = reaction.welcome[row]
+    scale = setting.traits.minutes[user] * m.length.caused
+    by_message = Visits(
+        user, at, worthwhile, visit_minutes(m.length, scale, delivered.normal[row, 1], worthwhile), row
+    )
+    gone = displaced(
+        m.displacement,
+        user=own.user,
+        at=own.at,
+        caused_user=user,
+        caused_at=at,
+        uniform=delivered.uniform[row, 7],
+    )
+    return own.take(~gone).merged(by_message)
+
+
+def _organic_visits(setting: Setting, mood: Mood, day: int) -> Visits:
+    """Return visits that no message causes, by habit, weekday and daily rhythm."""
+    m, traits = setting.mechanisms, setting.traits
+    users = len(mood.habit)
+    busiest = weekday_factor(m.week, np.arange(7)).max()
+    mean = busiest * traits.intensity * mood.habit * ~mood.dormant
+    count = visit_counts(mean, stream(setting.seed, day, Purpose.visits).random(users))
+    most = int(count.max(initial=0))
+    user = np.repeat(np.arange(users), count)
+    turn = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
+    hour_luck = stream(setting.seed, day, Purpose.visit_times).random((most, users))[turn, user]
+    outcomes = stream(setting.seed, day, Purpose.visit_outcomes)
+    thin, worth = np.empty(len(user)), np.empty(len(user))
+    normal = np.empty(len(user))
+    for nth in range(most):  # a visit's luck belongs to the user and its turn, however many there are
+        mine = turn == nth
+        luck, spread = outcomes.random((2, users)), outcomes.standard_normal(users)
+        thin[mine], worth[mine], normal[mine] = luck[0, user[mine]], luck[1, user[mine]], spread[user[mine]]
+
+    cumulative = np.concatenate(
+        [np.zeros((len(setting.rhythm), 1)), np.cumsum(setting.rhythm, axis=1)], axis=1
+    )
+    local_hour = hour_of_day(cumulative, traits.archetype[user], hour_luck) + traits.shift[user]
+    clock = (local_hour * HOUR).astype(np.int64)
+    begin = setting.start + day * DAY
+    at = begin + (clock - setting.offsets[day][setting.zone[user]] - begin) % DAY
+    weekday = (_local(setting, day, user, at) // DAY + 3) % 7  # 1970-01-01 was a Thursday
+    keep = (thin * busiest < weekday_factor(m.week, weekday)) & (at >= traits.signed_up_at[user])
+    worthwhile = worth < traits.content_match[user]
+    minutes = visit_minutes(m.length, traits.minutes[user], normal, worthwhile)
+    order = np.lexsort((at, user))
+    return Visits(user, at, worthwhile, minutes, np.full(len(user), -1)).take(order[keep[order]])
+
+
+def _react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) -> Reaction:
+    """Return what deliveries at `at` (us, [n]) bring about."""
+    m, traits, catalogue = setting.mechanisms, setting.traits, setting.catalogue
+    user, message, channel = sending.user, sending.message, sending.channel
+    names = setting.channels
+    relevance = np.einsum("ij,ij->i", traits.taste[user], catalogue.topics[message])
+    quality, appeal = catalogue.quality[message], catalogue.appeal[message]
+    level = mood.fatigue[user, channel]
+    category = catalogue.messages.category[message]
+
+    hour = (_local(setting, day, user, at) / HOUR - traits.shift[user]) % 24
+    receptivity = 24 * setting.rhythm[traits.archetype[user], hour.astype(np.int64) % 24]
+    opening, delay = m.response.opening, m.response.delay
+    logit = open_logit(
+        opening,
+        base=opening.base.of(names)[channel],
+        moment_weight=opening.moment.of(names)[channel],
+        relevance=relevance,
+        appeal=appeal,
+        affinity=traits.affinity[user, channel],
+        receptivity=receptivity,
+        habit=mood.habit[user],
+        dormant=mood.dormant[user],
+    ) + fatigue_logit(m.fatigue, m.fatigue.penalty.of(names)[channel], level)
+    chance = sigmoid(logit) * repetition_factor(m.repetition, mood.memory[user, category])
+    push = np.array([name == "push" for name in names])[channel]
+    median = np.where(push, traits.push_delay[user], delay.median.of(names)[channel])
+    minutes = open_delay(median, delay.spread.of(names)[channel], sending.normal[:, 0])
+    opened = (sending.uniform[:, 1] < chance) & (minutes <= delay.longest.of(names)[channel])
+    open_at = at + (minutes * MINUTE).astype(np.int64) + SECOND
+
+    clicking = m.response.clicking
+    clicks = click_probability(clicking, clicking.base.of(names)[channel], relevance, quality)
+    clicked = opened & (sending.uniform[:, 2] < clicks)
+    click_at = open_at + ((2 + 28 * sending.uniform[:, 8]) * SECOND).astype(np.int64)
+    follows = np.where(push, opened, clicked)
+    likes = worth_probability(m.response.worth, relevance, quality, appeal)
+    welcome = follows & (sending.uniform[:, 3] < likes)
+
+    goals = [m.conversion.goals[domain.name] for domain in DOMAINS]
+    domain = catalogue.messages.domain[message]
+    rate = np.array([goal.rate for goal in goals])[domain]
+    subscribed = np.array([d.name == "premium" for d in DOMAINS])[domain] & ~mood.free_plan[user]
+    priced = np.array([goal.priced for goal in goals])[domain]
+    converts = conversion_probability(m.conversion, rate, priced, relevance, traits.price_sensitivity[user])
+    wait = conversion_delay(
+        m.conversion, np.array([goal.delay for goal in goals])[domain], sending.normal[:, 2]
+    )
+    converted = clicked & ~subscribed & (sending.uniform[:, 5] < converts) & (wait <= m.conversion.longest)
+
+    hazard = opt_out_hazard(m.opt_out, m.opt_out.base.of(names)[channel], level, relevance, appeal, welcome)
+    staying = mood.unreachable_from[user, channel] == NEVER
+    opt_out_wait = open_delay(np.full(len(user), m.opt_out.delay), np.ones(len(user)), sending.normal[:, 3])
+    return Reaction(
+        opened=opened,
+        open_at=open_at,
+        clicked=clicked,
+        click_at=click_at,
+        welcome=welcome,
+        annoyance=annoyance(
+            m.annoyance, m.annoyance.cost.of(names)[channel], level, relevance, appeal, welcome
+        ),
+        converted=converted,
+        convert_at=click_at + (wait * MINUTE).astype(np.int64),
+        money=np.array([goal.money for goal in goals])[domain],
+        opted_out=staying & (sending.uniform[:, 6] < hazard),
+        opt_out_at=np.where(opened, open_at, at) + SECOND + (opt_out_wait * MINUTE).astype(np.int64),
+    )
+
+
+def _first_visit(visits: Visits, queue: Sending, day_start: int) -> Ints:
+    """Return the row of the first visit that can show each waiting message, -1 where there is none."""
+    if not len(visits.at) or not len(queue):
+        return np.full(len(queue), -1)
+    span = int(max(visits.at.max(), (queue.slot_start + _WAIT).max()) - day_start) + 1
+    since = np.maximum(queue.slot_start, day_start)
+    place = np.searchsorted(
+        visits.user * span + (visits.at - day_start), queue.user * span + (since - day_start)
+    )
+    inside = np.minimum(place, len(visits.at) - 1)
+    found = (
+        (place < len(visits.at))
+        & (visits.user[inside] == queue.user)
+        & (visits.at[inside] < queue.slot_start + _WAIT)
+    )
+    return np.where(found, inside, -1)
+
+
+def _visit_events(setting: Setting, day: int, visits: Visits, delivered: Sending) -> list[Block]:
+    own = visits.send < 0
+    chance = stream(setting.seed, day, Purpose.organic_conversions).random(len(setting.zone))
+    first = np.ones(len(visits.user), np.bool_)
+    first[1:] = visits.user[1:] != visits.user[:-1]
+    p = setting.mechanisms.conversion
+    buys = own & first & (chance[visits.user] < p.organic)
+    by_message = visits.take(~own)
+    column = np.zeros(len(delivered), np.int64)
+    minutes = np.zeros(len(delivered))
+    came = np.zeros(len(delivered), np.bool_)
+    column[by_message.send], minutes[by_message.send], came[by_message.send] = (
+        by_message.at,
+        by_message.minutes,
+        True,
+    )
+    return [
+        organic("session", visits.user[own], visits.at[own], visits.minutes[own]),
+        organic(
+            "converted",
+            visits.user[buys],
+            visits.at[buys] + MINUTE,
+            np.full(int(buys.sum()), p.organic_money),
+        ),
+        caused("session", delivered, came, column, minutes),
+    ]
+
+
+def _message_events(setting: Setting, sending: Sending, at: Ints, reaction: Reaction) -> list[Block]:
+    dismiss = np.array([_DISMISS[name] for name in setting.channels])[sending.channel]
+    dismissed = ~reaction.opened & (sending.uniform[:, 4] < dismiss)
+    return [
+        caused("delivered", sending, np.ones(len(sending), np.bool_), at),
+        caused("opened", sending, reaction.opened, reaction.open_at),
+        caused("clicked", sending, reaction.clicked, reaction.click_at),
+        caused("dismissed", sending, dismissed, reaction.open_at),
+        caused("converted", sending, reaction.converted, reaction.convert_at, reaction.money),
+        caused("opted_out", sending, reaction.opted_out, reaction.opt_out_at),
+    ]
+
+
+def _next_mood(
+    setting: Setting, mood: Mood, day: int, visits: Visits, sent: tuple[tuple[Sending, Reaction], ...]
+) -> Mood:
+    """Return users at the start of the next day."""
+    m = setting.mechanisms
+    users = len(mood.habit)
+    fatigue, memory = mood.fatigue.copy(), mood.memory.copy()
+    unreachable_from, free_plan = mood.unreachable_from.copy(), mood.free_plan.copy()
+    cost = np.zeros(users)
+    good = visits.worthwhile.astype(np.float64) * np.where(visits.send >= 0, m.habit.discovery, 1.0)
+    worthwhile = np.bincount(visits.user, good, minlength=users).astype(np.float64)
+    for sending, reaction in sent:
+        category = setting.catalogue.messages.category[sending.message]
+        fatigue += _count(sending.user, sending.channel, users, len(setting.channels))
+        memory += _count(sending.user, category, users, len(CATEGORIES))
+        cost += np.bincount(sending.user, reaction.annoyance, minlength=users)
+        out = reaction.opted_out
+        unreachable_from[sending.user[out], sending.channel[out]] = reaction.opt_out_at[out]
+        premium = np.array([d.name == "premium" for d in DOMAINS])[
+            setting.catalogue.messages.domain[sending.message]
+        ]
+        free_plan[sending.user[reaction.converted & premium]] = False
+    in_app = tuple(name == "in_app" for name in setting.channels)
+    for sending, reaction in sent:
+        inside = np.array(in_app)[sending.channel] & reaction.welcome
+        worthwhile += np.bincount(sending.user[inside], minlength=users) * (m.habit.discovery - 1.0)
+
+    habit = next_habit(m.habit, mood.habit, worthwhile, cost)
+    visited = np.bincount(visits.user, minlength=users) > 0
+    luck = stream(setting.seed, day, Purpose.churn).random(users)
+    signed_up = setting.traits.signed_up_at < setting.start + (day + 1) * DAY
+    dormant = next_dormant(m.churn, mood.dormant, habit, visited, luck)
+    returned = mood.dormant & ~dormant
+    habit = np.where(returned, np.maximum(habit, m.churn.habit_after), habit)
+    return replace(
+        mood,
+        habit=np.where(signed_up, habit, mood.habit),
+        dormant=dormant & signed_up,
+        fatigue=recover(fatigue, m.fatigue.half_life.of(setting.channels)),
+        memory=recover(memory, m.repetition.half_life),
+        free_plan=free_plan,
+        unreachable_from=unreachable_from,
+    )
+
+
+def _count(user: Ints, column: NDArray[np.integer], users: int, columns: int) -> Floats:
+    """Return how often each pair comes, [users, columns]."""
+    flat = np.bincount(user * columns + column, minlength=users * columns)
+    return flat.reshape(users, columns).astype(np.float64)
