@@ -7,15 +7,20 @@ left out beforehand. Arm means are self-normalised by inverse propensities, so e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.bootstrap import resampled_totals
 from homing.evaluation.clusters import Clusters, cluster, sums_by
-from homing.evaluation.estimate import Estimate, Ratio, estimate_from
+from homing.evaluation.estimate import FEW_USERS, Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, one_dimensional, shares
 from homing.schema.errors import InputError
+
+#: Users are dealt into groups for resampling, so that a table of sums by group and bin has this many cells.
+_CELLS: Final = 500_000
+_FEWEST_GROUPS: Final = 500
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def qini_curve(
     cells = [sums_by(code, column, size) for column in sums]
     share, gain = _curve(np.stack(cells)[None])
     # each group of users is a row of 4 x bins sums, so a resample is one product
-    limit = max(200, 2_000_000 // (4 * size))
+    limit = max(_FEWEST_GROUPS, _CELLS // (4 * size))
     generator = np.random.default_rng(seed)
     owner = np.arange(len(real)) if groups.code is None else groups.code
     units = len(groups)
@@ -96,7 +101,7 @@ def qini_curve(
     warnings = []
     if size < 2:
         warnings.append("all scores are equal, so there is no order to judge")
-    if units < 30:
+    if units < FEW_USERS:
         warnings.append(f"only {units} users: the intervals are too short")
     return QiniCurve(
         share=share[0],
