@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
 from homing.evaluation.estimate import Estimate
 from homing.evaluation.inputs import Floats
 from homing.schema.errors import InputError
-
-_BLOCK: Final = 32
 
 
 def bootstrap(
@@ -92,10 +89,7 @@ def resampled_totals(
     else:
         table = np.column_stack(columns)
     totals = np.empty((replications, len(columns)))
-    for start in range(0, replications, _BLOCK):  # several at a time, so that the table is read less often
-        size = min(_BLOCK, replications - start)
-        drawn = np.empty((size, units))
-        for place in range(size):
-            drawn[place] = np.bincount(generator.integers(units, size=units), minlength=units)
-        totals[start : start + size] = drawn @ table
+    for replication in range(replications):
+        drawn = np.bincount(generator.integers(units, size=units), minlength=units)
+        totals[replication] = drawn @ table
     return totals
