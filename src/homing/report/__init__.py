@@ -1,1 +1,10 @@
+"""The report: one HTML file that a person wants to read, and the same facts as JSON.
 
+`Facts` says everything that the page shows. `render` and `write_report` load matplotlib and jinja2 only
+when they are called.
+"""
+
+from homing.report.facts import Facts
+from homing.report.page import render, write_report
+
+__all__ = ["Facts", "render", "write_report"]

@@ -1,0 +1,91 @@
+"""Facts to one HTML document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from homing.report.canvas import clean
+from homing.report.facts import Facts
+from homing.report.numbers import compact
+from homing.report.sections.data import funnel_section, health_section
+from homing.report.sections.quality import quality_section
+from homing.report.sections.run import reading_section, stages_section
+from homing.report.sections.schedule import schedule_section, weights_section
+from homing.report.sections.values import truth_section, uplift_section, values_section
+from homing.report.view import Picture, Section, Table, Text, Tile, Tiles
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+def document(facts: Facts) -> str:
+    """Return the whole page. Equal facts give equal text."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.tests |= {
+        "table": lambda block: isinstance(block, Table),
+        "picture": lambda block: isinstance(block, Picture),
+        "tiles": lambda block: isinstance(block, Tiles),
+        "text": lambda block: isinstance(block, Text),
+    }
+    page = environment.get_template("page.html").render(
+        header=facts.header,
+        alerts=sorted(facts.alerts, key=lambda alert: ("critical", "warning", "note").index(alert.level)),
+        tiles=_tiles(facts),
+        sections=_sections(facts),
+        style=_asset("style.css"),
+        script=_asset("theme.js"),
+    )
+    return clean(page)
+
+
+def _asset(name: str) -> Markup:
+    return Markup((_TEMPLATES / name).read_text("utf-8"))  # noqa: S704  our own file
+
+
+def _tiles(facts: Facts) -> tuple[Tile, ...]:
+    header = facts.header
+    tiles = [Tile("Users", compact(header.users)), Tile("Decisions in the log", compact(header.decisions))]
+    if header.log_from and header.log_until:
+        tiles.append(Tile("Log", f"{header.log_from[:10]} – {header.log_until[:10]}"))
+    if header.release:
+        tiles.append(Tile("Release", header.release))
+    return tuple(tiles)
+
+
+def _sections(facts: Facts) -> tuple[Section, ...]:
+    """Return the sections in the order of a reader's questions: worth, plan, trade-offs, then the reasons."""
+    sections = [
+        values_section(facts.values)
+        if facts.values is not None
+        else Section("values", "Policies", command="homing evaluate"),
+        uplift_section(facts.uplift) if facts.uplift else None,
+        truth_section(facts.truth) if facts.truth else None,
+        schedule_section(facts.schedule)
+        if facts.schedule is not None
+        else Section("plan", "Who gets what, and when", command="homing plan --at TIME"),
+        funnel_section(facts.funnel)
+        if facts.funnel is not None
+        else Section("funnel", "Funnel", command="homing plan --at TIME"),
+        weights_section(facts.weights)
+        if facts.weights
+        else Section("weights", "If weights changed", command="homing evaluate"),
+        quality_section(facts.quality)
+        if facts.quality is not None
+        else Section("model", "Model", command="homing train"),
+        health_section(facts.health)
+        if facts.health is not None
+        else Section("data", "Data", command="homing ingest FILES"),
+        stages_section(facts.stages) if facts.stages else Section("run", "The run", command="homing run"),
+        reading_section(facts),
+    ]
+    return tuple(section for section in sections if section is not None)

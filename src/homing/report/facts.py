@@ -1,0 +1,391 @@
+"""Everything that a report shows, as one tree of frozen dataclasses.
+
+The page and `report.json` are both made from it, so they cannot differ. A section is None while the stage
+that produces it has not run. Times are ISO 8601 text in UTC, shares lie in [0, 1], a number that is not
+known is NaN (null in JSON). Counts are of rows unless the comment says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Any, Literal
+
+from homing.report.encoding import decode, encode
+
+Level = Literal["critical", "warning", "note"]
+Tone = Literal["good", "bad", "neutral"]
+Unit = Literal["rate", "number"]
+Judgement = Literal["reference", "better", "worse", "cannot_tell", "do_not_trust"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its confidence interval; the bounds are NaN where there is none."""
+
+    value: float
+    low: float = nan
+    high: float = nan
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of one thing."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Named:
+    """One number of one thing, such as a value per objective."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a timeline."""
+
+    name: str
+    values: tuple[float, ...]  # one a day
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Several daily series over the same days."""
+
+    days: tuple[str, ...]  # ISO dates
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the report is about, and its one sentence."""
+
+    workspace: str
+    run_id: str
+    created_at: str
+    verdict: str  # one plain sentence, with its interval
+    tone: Tone = "neutral"
+    verdict_basis: str = ""  # how the verdict was derived
+    release: str | None = None
+    log_from: str | None = None
+    log_until: str | None = None
+    users: int = 0
+    decisions: int = 0
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that the reader has to know before believing the rest."""
+
+    level: Level
+    subject: str
+    sentence: str
+    next_step: str = ""
+
+
+@dataclass(frozen=True)
+class TableHealth:
+    """One table of the ledger."""
+
+    table: str
+    rows: int
+    quarantined: int = 0
+    first_at: str | None = None
+    last_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """Rows that were set aside, and why."""
+
+    table: str
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class PropensityCheck:
+    """What the log claims and what it did, for one group of decisions."""
+
+    group: str
+    decisions: int
+    logged: float  # share that the logged propensities promise
+    observed: Estimate  # share that was drawn
+
+
+@dataclass(frozen=True)
+class Health:
+    """Is the data what it should be?"""
+
+    tables: tuple[TableHealth, ...]
+    quarantine: tuple[Quarantined, ...] = ()
+    events: Timeline | None = None  # events by type
+    reachable: Timeline | None = None  # users by channel
+    propensity: tuple[PropensityCheck, ...] = ()
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """From reasons to message to messages; opportunities x channels x slots are candidates."""
+
+    users: int
+    opportunities: int
+    candidates: int  # before rules, without hold
+    eligible: int  # after rules, without hold
+    sends: int
+    holds: int
+    removed: tuple[Count, ...] = ()  # candidates by the one rule that removed them
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """Decisions with similar predictions."""
+
+    predicted: float  # mean
+    observed: Estimate  # mean outcome
+    decisions: int
+
+
+@dataclass(frozen=True)
+class ObjectiveQuality:
+    """How well one objective is predicted on decisions that training never saw."""
+
+    objective: str
+    unit: Unit
+    decisions: int  # in the test part
+    base: float  # mean outcome
+    predicted: float  # mean prediction
+    loss: float
+    constant_loss: float  # of predicting the training mean for everybody
+    loss_name: str = "log loss"
+    auc: float = nan
+    calibration_error: float = nan  # expected calibration error, in the outcome's unit
+    calibration: tuple[CalibrationBin, ...] = ()
+
+    @property
+    def skill(self) -> float:
+        """Share of the constant's loss that the model removes; NaN where the constant has none."""
+        return 1 - self.loss / self.constant_loss if self.constant_loss else nan
+
+
+@dataclass(frozen=True)
+class TrainingEpoch:
+    """Mean loss after one pass."""
+
+    epoch: int
+    training: float
+    validation: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good the response model is."""
+
+    objectives: tuple[ObjectiveQuality, ...]
+    epochs: tuple[TrainingEpoch, ...] = ()
+    best_epoch: int | None = None
+    split: str = ""  # in words: how train, calibration and test were separated
+    training_decisions: int = 0
+    calibration_decisions: int = 0
+    test_decisions: int = 0
+
+
+@dataclass(frozen=True)
+class EstimatorValue:
+    """What one estimator says, such as IPS, SNIPS, DM or DR."""
+
+    name: str
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class PolicyValue:
+    """One policy's worth per decision on one objective."""
+
+    policy: str
+    value: Estimate  # by the headline estimator
+    judgement: Judgement
+    reason: str = ""  # of the judgement, in words
+    versus_logging: Estimate | None = None  # difference, per decision
+    versus_constant: Estimate | None = None  # difference to the best constant policy
+    estimators: tuple[EstimatorValue, ...] = ()
+    effective_size: float = nan  # decisions
+    effective_share: float = nan
+    max_weight: float = nan
+    learned: bool = False  # drawn in the accent colour
+
+
+@dataclass(frozen=True)
+class ObjectiveValues:
+    """All policies on one objective, or on the utility."""
+
+    objective: str
+    unit: Unit
+    policies: tuple[PolicyValue, ...]
+    direction: Literal["up", "down"] = "up"
+    weight: float = nan
+    guardrail: float | None = None
+    meaning: str = ""  # such as 'converted within 3d of the decision'
+
+
+@dataclass(frozen=True)
+class Values:
+    """What policies are worth, estimated from the log."""
+
+    objectives: tuple[ObjectiveValues, ...]  # the utility first
+    decisions: int  # that were used
+    confidence: float = 0.95
+    headline: str = "DR"  # the estimator behind PolicyValue.value
+    logging: str = "logging"  # name of the policy that wrote the log
+
+
+@dataclass(frozen=True)
+class Uplift:
+    """A Qini curve: outcomes gained when the best share of the users is treated."""
+
+    objective: str
+    treatment: str
+    control: str
+    share: tuple[float, ...]  # of users treated, rising from 0 to 1
+    gain: tuple[float, ...]  # outcomes per user against treating nobody, targeted by the model
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    area: Estimate | None = None  # between the curve and random targeting
+    unit: Unit = "rate"
+
+
+@dataclass(frozen=True)
+class HourRow:
+    """Planned sends of one channel by the user's local hour."""
+
+    channel: str
+    sends: tuple[int, ...]  # [24]
+
+
+@dataclass(frozen=True)
+class MessageShare:
+    """Planned sends of one message."""
+
+    message: str
+    category: str
+    sends: int
+    expected: tuple[Named, ...] = ()  # mean value per send, by objective
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Mean value per decision that the model expects, by objective."""
+
+    objective: str
+    unit: Unit
+    planned: float
+    hold: float = nan  # if nothing were sent
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Who gets what and when, in one planned epoch."""
+
+    epoch_at: str
+    users: int
+    sends: int
+    holds: int
+    channels: tuple[Count, ...] = ()
+    hours: tuple[HourRow, ...] = ()
+    messages: tuple[MessageShare, ...] = ()
+    categories: tuple[Count, ...] = ()
+    sends_per_user: tuple[Count, ...] = ()  # name: sends in `sends_window`; count: users
+    sends_window: str = "the last 7 days and this plan"
+    expected: tuple[Expected, ...] = ()
+
+
+@dataclass(frozen=True)
+class WeightPoint:
+    """What the policy would do with one weight multiplied."""
+
+    factor: float
+    send_share: float
+    values: tuple[Named, ...]  # mean value per decision, by objective
+
+
+@dataclass(frozen=True)
+class WeightSweep:
+    """What would change if one objective's weight changed."""
+
+    objective: str
+    points: tuple[WeightPoint, ...]  # factors rising, 1 among them
+
+
+@dataclass(frozen=True)
+class Truth:
+    """An estimate from one log beside the policy's own mean in another."""
+
+    policy: str
+    log: str
+    objective: str
+    unit: Unit
+    truth: Estimate
+    estimators: tuple[EstimatorValue, ...]
+    effective_size: float = nan
+    decisions: int = 0
+    judgement: Judgement = "cannot_tell"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage of the run took."""
+
+    name: str
+    seconds: float
+    peak_bytes: float = nan
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What it takes to get the same numbers again."""
+
+    config_hash: str
+    versions: tuple[tuple[str, str], ...] = ()  # name, version
+    command: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A whole report."""
+
+    header: Header
+    alerts: tuple[Alert, ...] = ()
+    health: Health | None = None
+    funnel: Funnel | None = None
+    quality: Quality | None = None
+    values: Values | None = None
+    uplift: tuple[Uplift, ...] | None = None
+    truth: tuple[Truth, ...] | None = None
+    schedule: Schedule | None = None
+    weights: tuple[WeightSweep, ...] | None = None
+    stages: tuple[Stage, ...] | None = None
+    provenance: Provenance | None = None
+    format: int = 1  # of report.json
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as JSON types only; numbers that are not finite become None."""
+        encoded = encode(self)
+        assert isinstance(encoded, dict)
+        return encoded
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Facts:
+        """Return what `to_dict` was given; None becomes NaN where a number is expected.
+
+        Raises:
+            InputError: a key is unknown or missing, or a value has another type.
+        """
+        return decode(cls, data, "facts")

@@ -1,0 +1,47 @@
+"""Facts to files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from homing.report.facts import Facts
+from homing.schema.errors import InputError
+
+
+def render(facts: Facts) -> str:
+    """Return the report as one HTML document that needs nothing else. Equal facts give equal text."""
+    from homing.report.document import document  # matplotlib and jinja2: only when a page is made
+
+    return document(facts)
+
+
+def write_report(facts: Facts, path: Path) -> tuple[Path, Path]:
+    """Write the page to `path` and the same facts beside it as `.json`; return both paths.
+
+    Both are written aside first and renamed, so that a reader never sees half a file. The folder is made
+    where it is missing.
+
+    Raises:
+        InputError: `path` ends in .json, where the facts go.
+        OSError: the folder cannot be written to.
+    """
+    if path.suffix == ".json":
+        raise InputError(
+            f"report path == {str(path)!r}, must not end in .json; the facts go there, name a .html"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".json")
+    _replace(path, render(facts))
+    _replace(beside, json.dumps(facts.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return path, beside
+
+
+def _replace(path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_text(text, "utf-8", errors="replace", newline="\n")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

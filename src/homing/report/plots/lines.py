@@ -1,0 +1,191 @@
+"""Lines with their names at their ends, and small multiples of daily counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from homing.report.canvas import (
+    ACCENT,
+    INK,
+    MUTED,
+    RULE,
+    SMALL,
+    axes,
+    figure,
+    fit,
+    spread,
+    text_width,
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line; `low` and `high` shade its interval where given."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: str
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    dashed: bool = False
+    marker: bool = False
+
+
+def lines(
+    drawn_lines: Sequence[Line],
+    width: int,
+    height: int,
+    *,
+    y_text: Callable[[float], str],
+    ticks: Sequence[tuple[float, str]] = (),
+    x_label: str = "",
+    y_label: str = "",
+    from_zero: bool = False,
+    log_x: bool = False,
+) -> Figure:
+    """Return lines over one x axis, each named at its right end; `y_label` stands above the axis."""
+    drawn = figure(width, height)
+    right = min(max(text_width(line.label, SMALL) for line in drawn_lines) + 16, width * 0.36)
+    numbers = [
+        number for line in drawn_lines for number in (*line.y, *line.low, *line.high) if isfinite(number)
+    ]
+    low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
+    low = min(low, 0.0) if from_zero else low
+    margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    low, high = (low if from_zero and low == 0 else low - margin), high + margin
+    left = max(text_width(y_text(number), SMALL) for number in (low, (low + high) / 2, high)) + 12
+    top, bottom = (24 if y_label else 8), (42 if x_label else 26)
+    area = axes(drawn, left, right, top, bottom)
+    if log_x:
+        area.set_xscale("log", base=2)
+        area.minorticks_off()
+    area.set_ylim(low, high)
+    area.yaxis.set_major_locator(MaxNLocator(4))
+    area.yaxis.set_major_formatter(FuncFormatter(lambda number, _: y_text(number)))
+    area.grid(axis="y", color=RULE, linewidth=1, alpha=0.7)
+    for line in drawn_lines:
+        if len(line.low):
+            area.fill_between(line.x, line.low, line.high, color=line.colour, alpha=0.15, linewidth=0)
+        area.plot(
+            line.x,
+            line.y,
+            color=line.colour,
+            linewidth=1.4 if line.dashed else 2.0,
+            linestyle=(0, (4, 3)) if line.dashed else "-",
+            marker="o" if line.marker else "",
+            markersize=5,
+            solid_joinstyle="round",
+        )
+    area.margins(x=0.02)
+    if ticks:
+        area.set_xticks([place for place, _ in ticks], [text for _, text in ticks])
+    else:
+        area.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    if x_label:
+        area.set_xlabel(x_label, labelpad=6)
+    if y_label:
+        drawn.text(0, 1 - 4 / height, fit(y_label, width, SMALL), fontsize=SMALL, color=MUTED, va="top")
+    _name_ends(area, drawn_lines, right, (high - low) / (height - top - bottom))
+    return drawn
+
+
+def _name_ends(area: Axes, drawn_lines: Sequence[Line], room: float, pixel: float) -> None:
+    ends = []
+    for line in drawn_lines:
+        known = [(x, y) for x, y in zip(line.x, line.y, strict=True) if isfinite(y)]
+        if known:
+            ends.append((line, known[-1][1]))
+    heights = spread([y for _, y in ends], 15 * pixel)
+    for (line, _), height in zip(ends, heights, strict=True):
+        area.annotate(
+            fit(line.label, room - 12, SMALL),
+            (1, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+            color=line.colour,
+            annotation_clip=False,
+        )
+
+
+def multiples(
+    named: Sequence[tuple[str, Sequence[float], str]], ticks: Sequence[tuple[int, str]], width: int
+) -> Figure:
+    """Return one small area plot for each series, every one on its own scale from zero.
+
+    Args:
+        named: name, numbers at 0, 1, 2 ..., and a text that stands beside the name.
+        ticks: places and texts under the lowest row of each column.
+        width: of the figure, pixels.
+    """
+    columns = max(1, min(len(named), width // 190))
+    deep = -(-len(named) // columns)
+    high, gap = 96, 26
+    drawn = figure(width, high * deep + 8)
+    wide = (width - gap * (columns - 1)) / columns
+    for place, (name, numbers, text) in enumerate(named):
+        row, column = divmod(place, columns)
+        left = column * (wide + gap)
+        area = axes(drawn, left, width - left - wide, row * high + 22, (deep - 1 - row) * high + 30)
+        x = np.arange(len(numbers))
+        y = np.asarray(numbers, float)
+        area.fill_between(x, y, 0, color=ACCENT, alpha=0.16, linewidth=0)
+        area.plot(x, y, color=ACCENT, linewidth=1.6, solid_joinstyle="round")
+        most = float(np.nanmax(y)) if np.isfinite(y).any() else 0.0
+        area.set_ylim(0, most * 1.08 or 1)
+        area.set_xlim(0, max(len(numbers) - 1, 1))
+        area.set_yticks([])
+        area.set_xticks([at for at, _ in ticks], [word for _, word in ticks])
+        labels = area.get_xticklabels()
+        for label, side in zip(labels, ("left", *["center"] * (len(labels) - 2), "right"), strict=False):
+            label.set_horizontalalignment(side)
+        y_top = 1 + 8 / (high - 52)
+        space = wide - text_width(text, SMALL) - 8
+        area.text(0, y_top, fit(name, space), color=INK, transform=area.transAxes, va="bottom")
+        area.text(
+            1, y_top, text, color=MUTED, fontsize=SMALL, transform=area.transAxes, ha="right", va="bottom"
+        )
+    return drawn
+
+
+def calibration(
+    predicted: Sequence[float],
+    observed: Sequence[tuple[float, float, float]],
+    width: int,
+    text: Callable[[float], str],
+) -> Figure:
+    """Return observed (value, low, high) over predicted means, beside the diagonal of perfect calibration."""
+    height = round(width * 0.72)
+    drawn = figure(width, height)
+    known = [
+        number for number in (*predicted, *(bound for row in observed for bound in row)) if isfinite(number)
+    ]
+    low, high = (min(0.0, *known), max(known)) if known else (0.0, 1.0)
+    high = high if high > low else low + 1.0
+    left = max(text_width(text(number), SMALL) for number in (low, (low + high) / 2, high)) + 12
+    area = axes(drawn, left, 14, 24, 42)
+    reach = (high - low) * 1.04
+    area.set_xlim(low, low + reach)
+    area.set_ylim(low, low + reach)
+    for axis, count in ((area.xaxis, 4), (area.yaxis, 5)):
+        axis.set_major_locator(MaxNLocator(count))
+        axis.set_major_formatter(FuncFormatter(lambda number, _: text(number)))
+    area.grid(color=RULE, linewidth=1, alpha=0.6)
+    area.plot([low, low + reach], [low, low + reach], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
+    for x, (value, lower, upper) in zip(predicted, observed, strict=True):
+        if isfinite(lower) and isfinite(upper):
+            area.plot([x, x], [lower, upper], color=ACCENT, linewidth=2, alpha=0.5, solid_capstyle="round")
+        area.plot(x, value, marker="o", markersize=6, color=ACCENT, markeredgewidth=0)
+    area.set_xlabel("predicted", labelpad=6)
+    drawn.text(0, 1 - 4 / height, "observed", fontsize=SMALL, color=MUTED, va="top")
+    return drawn

@@ -1,0 +1,250 @@
+"""Who gets what and when, and what other weights would change."""
+
+from __future__ import annotations
+
+from math import isfinite, nan
+
+from homing.report.canvas import ACCENT, CYCLE, MUTED, NEUTRAL
+from homing.report.facts import Count, MessageShare, Schedule, WeightSweep
+from homing.report.numbers import compact, count, percent, signed, significant
+from homing.report.plots.bars import Bar, bars, heat
+from homing.report.plots.lines import Line, lines
+from homing.report.view import (
+    Block,
+    Cell,
+    Picture,
+    Section,
+    Table,
+    Tile,
+    Tiles,
+    count_cell,
+    number_cell,
+    picture,
+    slug,
+)
+
+_MOST_MESSAGES = 15
+
+
+def schedule_section(schedule: Schedule) -> Section:
+    """The plan of one epoch."""
+    total = schedule.sends + schedule.holds
+    held = schedule.holds / total if total else nan
+    lead = (
+        f"The plan for {_moment(schedule.epoch_at)}: {count(schedule.sends)} messages for "
+        f"{count(schedule.users)} users. {percent(held)} of the decisions hold, that is, send nothing."
+    )
+    tiles = [
+        Tile("Messages", compact(schedule.sends), f"to {compact(schedule.users)} users"),
+        Tile("Held", percent(held), f"{compact(schedule.holds)} decisions"),
+    ]
+    for row in schedule.expected:
+        note = f"{_plain(row.hold, row.unit)} if nothing were sent" if isfinite(row.hold) else "expected"
+        tiles.append(Tile(f"Expected {row.objective}", _plain(row.planned, row.unit), note))
+    blocks: list[Block] = [Tiles(tuple(tiles))]
+    if schedule.hours:
+        blocks += _hours(schedule)
+    if schedule.channels:
+        blocks.append(_volume("channels", "Messages by channel", schedule.channels, schedule.sends))
+    if schedule.sends_per_user:
+        title = f"Users by messages in {schedule.sends_window}"
+        users = sum(row.count for row in schedule.sends_per_user)
+        blocks.append(_volume("per-user", title, schedule.sends_per_user, users))
+    if schedule.messages:
+        blocks += _messages(schedule)
+    if schedule.categories:
+        blocks.append(
+            Table(
+                ("Category", "Messages", "Share"),
+                tuple(
+                    (
+                        Cell(row.name),
+                        count_cell(row.count),
+                        number_cell(_share(row.count, schedule.sends), "rate"),
+                    )
+                    for row in schedule.categories
+                ),
+                caption="Numbers: categories",
+                folded=True,
+            )
+        )
+    return Section("plan", "Who gets what, and when", lead, tuple(blocks))
+
+
+def _hours(schedule: Schedule) -> tuple[Picture, Table]:
+    rows = [(row.channel, row.sends) for row in schedule.hours]
+    texts = [[compact(number).replace("\u202f", "") for number in row.sends] for row in schedule.hours]
+    peaks = "; ".join(
+        f"{row.channel} mostly at {max(range(24), key=lambda hour: row.sends[hour]):02d}:00"
+        for row in schedule.hours
+        if any(row.sends)
+    )
+    figure = picture(
+        "hours",
+        "Planned messages by channel and the user’s local hour",
+        lambda width: heat(rows, texts, width),
+        description=peaks or "No message is planned",
+    )
+    used = [hour for hour in range(24) if any(row.sends[hour] for row in schedule.hours)]
+    numbers = Table(
+        ("Local hour", *(row.channel for row in schedule.hours)),
+        tuple(
+            (Cell(f"{hour:02d}:00"), *(count_cell(row.sends[hour]) for row in schedule.hours))
+            for hour in used
+        ),
+        caption="Numbers",
+        folded=True,
+    )
+    return figure, numbers
+
+
+def _volume(name: str, title: str, rows: tuple[Count, ...], total: int) -> Picture:
+    drawn = [
+        Bar(row.name, 0, row.count, compact(row.count), ACCENT, note=percent(_share(row.count, total)))
+        for row in rows
+    ]
+    return picture(
+        name,
+        title,
+        lambda width: bars(drawn, width),
+        description="; ".join(f"{row.name} {count(row.count)}" for row in rows),
+        half=True,
+    )
+
+
+def _messages(schedule: Schedule) -> tuple[Picture, Table]:
+    ranked = sorted(schedule.messages, key=lambda row: -row.sends)
+    top = ranked[:_MOST_MESSAGES]
+    drawn = [
+        Bar(
+            row.message,
+            0,
+            row.sends,
+            compact(row.sends),
+            ACCENT,
+            note=f"{percent(_share(row.sends, schedule.sends))}  {row.category}",
+        )
+        for row in top
+    ]
+    rest = sum(row.sends for row in ranked[_MOST_MESSAGES:])
+    if rest:
+        drawn.append(Bar(f"{len(ranked) - len(top)} others", 0, rest, compact(rest), NEUTRAL))
+    figure = picture(
+        "messages",
+        "Most sent messages",
+        lambda width: bars(drawn, width),
+        description="; ".join(f"{row.message} {count(row.sends)}" for row in top),
+    )
+    return figure, _message_table(tuple(ranked[:100]), schedule.sends)
+
+
+def _message_table(rows: tuple[MessageShare, ...], sends: int) -> Table:
+    objectives = tuple(dict.fromkeys(value.name for row in rows for value in row.expected))
+    cells = []
+    for row in rows:
+        values = {value.name: value.value for value in row.expected}
+        cells.append(
+            (
+                Cell(row.message, detail=row.category),
+                count_cell(row.sends),
+                number_cell(_share(row.sends, sends), "rate"),
+                *(number_cell(values.get(name, nan)) for name in objectives),
+            )
+        )
+    columns = ("Message", "Sends", "Share", *(f"Expected {name}" for name in objectives))
+    return Table(columns, tuple(cells), caption="Numbers: messages", folded=True)
+
+
+def weights_section(sweeps: tuple[WeightSweep, ...]) -> Section:
+    """Trade-offs: nothing is retrained, because values are vectors until the last moment."""
+    lead = (
+        "What the same model would do with other weights, as it expects. Each panel multiplies one weight and "
+        "shows by how much every objective changes."
+    )
+    # one colour an objective on all panels
+    names = tuple(
+        dict.fromkeys(value.name for sweep in sweeps for point in sweep.points for value in point.values)
+    )
+    colours = {name: CYCLE[place % len(CYCLE)] for place, name in enumerate(names)}
+    figures = tuple(_sweep(sweep, colours, place) for place, sweep in enumerate(sweeps))
+    table = Table(
+        ("Weight of", "Times", "Decisions that send", *names),
+        tuple(
+            (
+                Cell(sweep.objective),
+                Cell(f"× {significant(point.factor)}", point.factor),
+                number_cell(point.send_share, "rate"),
+                *(
+                    number_cell({value.name: value.value for value in point.values}.get(name, nan))
+                    for name in names
+                ),
+            )
+            for sweep in sweeps
+            for point in sweep.points
+        ),
+        caption="Numbers, per decision",
+        folded=True,
+        strong=frozenset(
+            place
+            for place, point in enumerate(point for sweep in sweeps for point in sweep.points)
+            if point.factor == 1
+        ),
+    )
+    return Section("weights", "If weights changed", lead, (*figures, table))
+
+
+def _sweep(sweep: WeightSweep, colours: dict[str, str], place: int) -> Picture:
+    factors = [point.factor for point in sweep.points]
+    base = next((point for point in sweep.points if point.factor == 1), None)
+    drawn = [
+        Line(
+            "sends",
+            factors,
+            _changes(sweep, None if base is None else base.send_share, None),
+            MUTED,
+            dashed=True,
+        )
+    ]
+    for name, colour in colours.items():
+        start = None if base is None else {value.name: value.value for value in base.values}.get(name)
+        drawn.append(Line(name, factors, _changes(sweep, start, name), colour, marker=True))
+    return picture(
+        f"weights-{place}-{slug([sweep.objective])}",
+        f"Weight of {sweep.objective}",
+        lambda width: lines(
+            drawn,
+            width,
+            round(width * 0.68),
+            y_text=lambda number: signed(number * 100, "number") + "\u202f%",
+            ticks=[(factor, f"×{significant(factor)}") for factor in factors],
+            y_label="change",
+            log_x=True,
+        ),
+        description="; ".join(
+            f"{line.label} {percent(line.y[-1])} at {significant(factors[-1])} times the weight"
+            for line in drawn
+        ),
+        half=True,
+    )
+
+
+def _changes(sweep: WeightSweep, start: float | None, name: str | None) -> list[float]:
+    """Return relative changes against `start`, of the share of sends where `name` is None."""
+    changes = []
+    for point in sweep.points:
+        values = {value.name: value.value for value in point.values}
+        number = point.send_share if name is None else values.get(name, nan)
+        changes.append((number - start) / abs(start) if start else nan)
+    return changes
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else nan
+
+
+def _plain(number: float, unit: str) -> str:
+    return percent(number) if unit == "rate" else significant(number)
+
+
+def _moment(text: str) -> str:
+    return text.replace("T", " ").replace(":00Z", " UTC").replace("Z", " UTC")
