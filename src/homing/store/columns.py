@@ -1,0 +1,151 @@
+"""From columns of the ledger's files to arrays of codes, and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from homing.schema import Vocabularies, Vocabulary
+from homing.schema.tables import TABLES, Kind
+from homing.schema.times import MISSING
+
+TIME: Final = pl.Datetime("us", "UTC")
+TYPES: Final[Mapping[Kind, pl.DataType]] = {
+    "id": pl.String(),
+    "string": pl.String(),
+    "timestamp": TIME,
+    "bool": pl.Boolean(),
+    "float": pl.Float64(),
+    "int": pl.Int64(),
+    "list": pl.List(pl.String()),
+    "binary": pl.Binary(),
+}
+_ELEMENT: Final = re.compile(r"(?P<column>.+)\[(?P<place>\d+)\]")
+
+
+def contract_types(table: str, names: Sequence[str]) -> dict[str, pl.DataType]:
+    """Return the type of each of the columns `names` of a table of the contract."""
+    return {name: TYPES[TABLES[table].column(name).kind] for name in names}
+
+
+def scan(
+    paths: Sequence[Path],
+    columns: Mapping[str, pl.DataType],
+    where: pl.Expr | None = None,
+    order: str | None = None,
+) -> pl.LazyFrame:
+    """Scan the given columns of Parquet files that need not all have them.
+
+    Args:
+        paths: files, the oldest commit first.
+        columns: name to type; `name[i]` is element i of a list column. A column that a file lacks is null.
+        where: rows to keep; it may use the names in `columns` only.
+        order: name of a column that numbers the rows in the order of their commits, or None.
+    """
+    parts = []
+    for place, path in enumerate(paths):
+        frame = pl.scan_parquet(path, row_index_name=None if order is None else order)
+        present = frame.collect_schema()
+        picked = [_pick(name, kind, present) for name, kind in columns.items()]
+        if order is not None:
+            picked.append((pl.lit(place, pl.Int64) * 2**40 + pl.col(order).cast(pl.Int64)).alias(order))
+        frame = frame.select(picked)
+        parts.append(frame if where is None else frame.filter(where))
+    if parts:
+        return pl.concat(parts)
+    empty = dict(columns) if order is None else {**columns, order: pl.Int64()}
+    return pl.DataFrame(schema=empty).lazy()
+
+
+def _pick(name: str, kind: pl.DataType, present: Mapping[str, pl.DataType]) -> pl.Expr:
+    if name in present:
+        return pl.col(name) if present[name] == kind else pl.col(name).cast(kind)
+    element = _ELEMENT.fullmatch(name)
+    if element is None or element["column"] not in present:
+        return pl.lit(None, kind).alias(name)
+    values = pl.col(element["column"]).cast(pl.List(kind))
+    return values.list.get(int(element["place"]), null_on_oob=True).alias(name)
+
+
+def newest(frame: pl.LazyFrame, key: str, order: str) -> pl.LazyFrame:
+    """Keep the row with the highest `order` of each `key`."""
+    return frame.filter(pl.col(order) == pl.col(order).max().over(key)).drop(order)
+
+
+def codes(values: pl.Series, names: Sequence[str] | pl.Series | Vocabulary) -> NDArray[np.int32]:
+    """Return the place of each value among unique `names` as int32 [n]; -1 where null or not among them."""
+    known = pl.Series("name", names.names if isinstance(names, Vocabulary) else names, pl.String)
+    table = pl.DataFrame({"name": known, "code": np.arange(len(known), dtype=np.int32)})
+    found = pl.DataFrame({"name": values}).join(table, on="name", how="left", maintain_order="left")
+    return found["code"].fill_null(-1).to_numpy()
+
+
+def times(values: pl.Series) -> NDArray[np.int64]:
+    """Return timestamps as int64 [n] us since 1970; MISSING where null."""
+    return values.to_physical().fill_null(MISSING).to_numpy()
+
+
+def timestamps(at: NDArray[np.int64]) -> pl.Series:
+    """Return int64 us [n] as timestamps; null for MISSING."""
+    series = pl.Series(at.astype(np.int64))
+    return series.set(series == MISSING, None).cast(TIME)
+
+
+def floats(values: pl.Series) -> NDArray[np.float32]:
+    """Return numbers as float32 [n]; NaN where null."""
+    return values.cast(pl.Float32).fill_null(float("nan")).to_numpy()
+
+
+def words(values: pl.Series) -> NDArray[np.uint64]:
+    """Return 16-byte strings as two big-endian words, uint64 [n, 2]; zeros for null and other lengths."""
+    whole = pl.when(pl.col("b").bin.size() == 16).then(pl.col("b"))
+    halves = [
+        whole.bin.slice(start, 8)
+        .bin.reinterpret(dtype=pl.UInt64, endianness="big")
+        .fill_null(0)
+        .alias(str(start))
+        for start in (0, 8)
+    ]
+    return np.ascontiguousarray(pl.DataFrame({"b": values}).select(halves).to_numpy())
+
+
+def hex_words(values: pl.Series) -> NDArray[np.uint64]:
+    """Return ids of 32 hexadecimal digits as uint64 [n, 2]; zeros for every other id."""
+    raw = pl.col("h").str.decode("hex", strict=False)
+    # `words` takes 16 bytes only; what does not encode back had upper-case digits, which no id of ours has
+    ours = pl.when(raw.bin.encode("hex") == pl.col("h")).then(raw)
+    return words(pl.DataFrame({"h": values}).select(ours).to_series())
+
+
+def from_words(values: NDArray[np.uint64]) -> pl.Series:
+    """Return uint64 [n, 2] as 16-byte strings, big-endian: what `words` reads."""
+    raw = pa.py_buffer(np.ascontiguousarray(values.astype(">u8")).tobytes())
+    return pl.Series("", pa.Array.from_buffers(pa.binary(16), len(values), [None, raw])).cast(pl.Binary)
+
+
+def feature_types(table: str, vocabularies: Vocabularies) -> dict[str, pl.DataType]:
+    """Return the feature columns of a table as `scan` takes them: numeric ones, then categorical ones."""
+    numeric = dict.fromkeys(vocabularies.numeric.get(table, ()), pl.Float32())
+    return {**numeric, **dict.fromkeys(vocabularies.categorical.get(table, {}), pl.String())}
+
+
+def features(
+    frame: pl.DataFrame, table: str, vocabularies: Vocabularies
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return numeric features float32 [n, numeric] and categorical codes int32 [n, categorical]."""
+    names = vocabularies.numeric.get(table, ())
+    numeric = np.empty((len(frame), len(names)), np.float32)
+    for place, name in enumerate(names):
+        numeric[:, place] = floats(frame[name])
+    categories = vocabularies.categorical.get(table, {})
+    categorical = np.empty((len(frame), len(categories)), np.int32)
+    for place, (name, vocabulary) in enumerate(categories.items()):
+        categorical[:, place] = codes(frame[name], vocabulary)
+    return numeric, categorical

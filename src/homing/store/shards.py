@@ -1,0 +1,300 @@
+"""From the ledger's files to the arrays of one shard."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from homing.schema import (
+    Consents,
+    Decisions,
+    Events,
+    Messages,
+    Opportunities,
+    Reason,
+    Shard,
+    Users,
+    Vocabularies,
+    WorkspaceError,
+)
+from homing.store.columns import (
+    TIME,
+    codes,
+    contract_types,
+    feature_types,
+    features,
+    floats,
+    hex_words,
+    newest,
+    scan,
+    times,
+    words,
+)
+from homing.store.workspace import Workspace
+
+#: Tables that a shard is made of. Users are always read.
+SHARD_TABLES: Final = ("users", "consents", "opportunities", "decisions", "events")
+
+
+@dataclass(frozen=True)
+class ShardIds:
+    """The ids that the codes of a shard stand for."""
+
+    users: pl.Series  # String [users]
+    opportunities: pl.Series  # String [opportunities]
+    decisions: pl.Series  # String [decisions]
+
+
+@dataclass(frozen=True)
+class LoadedShard:
+    """One partition of the ledger as arrays."""
+
+    partition: int
+    shard: Shard
+    ids: ShardIds
+
+
+def load_messages(workspace: Workspace) -> Messages:
+    """Read the catalogue. A message's row is its code in `Vocabularies.messages`."""
+    vocabularies = workspace.ledger.vocabularies()
+    names = ("message_id", "domain", "category", "channels", "valid_from", "valid_until", "priority")
+    columns = contract_types("messages", names) | feature_types("messages", vocabularies)
+    rows = newest(scan(workspace.ledger.files("messages"), columns, order="order"), "message_id", "order")
+    catalogue = pl.LazyFrame({"message_id": pl.Series(vocabularies.messages.names, dtype=pl.String)})
+    frame = catalogue.join(rows, on="message_id", how="left", maintain_order="left").collect()
+    listed = frame.select(pl.int_range(pl.len()).alias("row"), "channels").explode("channels")
+    channel = codes(listed["channels"], vocabularies.channels)
+    channels = np.zeros((len(frame), len(vocabularies.channels)), np.bool_)
+    channels[listed["row"].to_numpy()[channel >= 0], channel[channel >= 0]] = True
+    numeric, categorical = features(frame, "messages", vocabularies)
+    return Messages(
+        domain=codes(frame["domain"], vocabularies.domains),
+        category=codes(frame["category"], vocabularies.categories),
+        channels=channels,
+        valid_from=times(frame["valid_from"]),
+        valid_until=times(frame["valid_until"]),
+        transactional=(frame["priority"].fill_null("normal") == "transactional").to_numpy(),
+        numeric=numeric,
+        categorical=categorical,
+    )
+
+
+def load_shard(
+    workspace: Workspace,
+    partition: int,
+    since: int | None = None,
+    tables: Collection[str] = SHARD_TABLES,
+    messages: Messages | None = None,
+) -> LoadedShard:
+    """Read one partition of the ledger.
+
+    Args:
+        workspace: an open workspace.
+        partition: from 0 to `workspace.ledger.partitions` - 1.
+        since: us; leaves out events and decisions before it, and opportunities that had expired by it.
+            An event that names a decision left out has none.
+        tables: those of `SHARD_TABLES` that are needed; the others are empty, and codes into them -1.
+        messages: the catalogue, where it has been read before.
+
+    Raises:
+        WorkspaceError: a row names a user that the ledger does not have.
+    """
+    reader = _Reader(workspace, partition, workspace.ledger.vocabularies(), since, frozenset(tables))
+    users, user_ids = reader.users()
+    opportunities, opportunity_ids = reader.opportunities(user_ids)
+    decisions, decision_ids = reader.decisions(user_ids, opportunity_ids)
+    shard = Shard(
+        vocabularies=reader.vocabularies,
+        messages=load_messages(workspace) if messages is None else messages,
+        users=users,
+        consents=reader.consents(user_ids),
+        opportunities=opportunities,
+        events=reader.events(user_ids, decision_ids, decisions.user),
+        decisions=decisions,
+    )
+    return LoadedShard(partition, shard, ShardIds(user_ids, opportunity_ids, decision_ids))
+
+
+@dataclass(frozen=True)
+class _Reader:
+    workspace: Workspace
+    partition: int
+    vocabularies: Vocabularies
+    since: int | None
+    tables: frozenset[str]
+
+    def _scan(
+        self,
+        table: str,
+        columns: dict[str, pl.DataType],
+        time: str | None = None,
+        order: str | None = None,
+    ) -> pl.LazyFrame:
+        wanted = table == "users" or table in self.tables
+        paths = self.workspace.ledger.files(table, self.partition) if wanted else []
+        where = None
+        if time is not None and self.since is not None:
+            where = pl.col(time) >= pl.lit(self.since).cast(TIME)
+        return scan(paths, columns, where, order)
+
+    def _users_of(self, table: str, frame: pl.DataFrame, user_ids: pl.Series) -> NDArray[np.int32]:
+        user = codes(frame["user_id"], user_ids)
+        lost = np.flatnonzero(user < 0)
+        if len(lost):
+            raise WorkspaceError(
+                f"ledger table {table!r}, partition {self.partition}: {len(lost)} rows name users that "
+                f"are not in the ledger (the first: {frame['user_id'][int(lost[0])]!r}); run 'homing doctor'"
+            )
+        return user
+
+    def users(self) -> tuple[Users, pl.Series]:
+        columns = contract_types("users", ("user_id", "timezone", "signed_up_at"))
+        columns |= {"hash_hi": pl.UInt64(), "hash_lo": pl.UInt64()} | feature_types(
+            "users", self.vocabularies
+        )
+        rows = newest(self._scan("users", columns, order="order"), "user_id", "order")
+        frame = rows.sort("hash_hi", "hash_lo").collect()
+        zone = codes(frame["timezone"], self.vocabularies.zones)
+        default = self.vocabularies.zones.code(self.workspace.config.workspace.timezone)
+        numeric, categorical = features(frame, "users", self.vocabularies)
+        users = Users(
+            hash=np.ascontiguousarray(frame.select("hash_hi", "hash_lo").to_numpy()),
+            zone=np.where(zone < 0, np.int32(default), zone),
+            signed_up_at=times(frame["signed_up_at"]),
+            numeric=numeric,
+            categorical=categorical,
+        )
+        return users, frame["user_id"]
+
+    def consents(self, user_ids: pl.Series) -> Consents:
+        columns = contract_types("consents", ("user_id", "at", "channel", "reachable"))
+        frame = self._scan("consents", columns).collect()
+        user = self._users_of("consents", frame, user_ids)
+        at = times(frame["at"])
+        channel = codes(frame["channel"], self.vocabularies.channels).astype(np.int16)
+        order = time_order(user, at, pl.DataFrame({"channel": channel}))
+        return Consents(
+            offsets=_offsets(user, len(user_ids)),
+            at=at[order],
+            channel=channel[order],
+            reachable=frame["reachable"].to_numpy()[order],
+        )
+
+    def opportunities(self, user_ids: pl.Series) -> tuple[Opportunities, pl.Series]:
+        names = ("opportunity_id", "user_id", "message_id", "generator", "domain_value")
+        columns = contract_types("opportunities", (*names, "created_at", "earliest_at", "expires_at"))
+        columns |= {"hash": pl.UInt64()} | feature_types("opportunities", self.vocabularies)
+        frame = self._scan("opportunities", columns, "expires_at").collect()
+        user = pl.Series("user", self._users_of("opportunities", frame, user_ids))
+        frame = frame.with_columns(user).sort("user", "hash", "opportunity_id")
+        numeric, categorical = features(frame, "opportunities", self.vocabularies)
+        opportunities = Opportunities(
+            offsets=_offsets(frame["user"].to_numpy(), len(user_ids)),
+            hash=frame["hash"].to_numpy(),
+            message=codes(frame["message_id"], self.vocabularies.messages),
+            generator=codes(frame["generator"], self.vocabularies.generators),
+            domain_value=floats(frame["domain_value"]),
+            created_at=times(frame["created_at"]),
+            earliest_at=times(frame["earliest_at"].fill_null(frame["created_at"])),
+            expires_at=times(frame["expires_at"]),
+            numeric=numeric,
+            categorical=categorical,
+        )
+        return opportunities, frame["opportunity_id"]
+
+    def decisions(self, user_ids: pl.Series, opportunity_ids: pl.Series) -> tuple[Decisions, pl.Series]:
+        names = ("decision_id", "user_id", "epoch_at", "opportunity_id", "message_id", "channel")
+        more = ("slot_start", "slot_end", "propensity", "candidates", "candidate_set", "release_id", "reason")
+        values = [f"value_{name}" for name in self.workspace.config.objectives]
+        columns = contract_types("decisions", (*names, *more)) | dict.fromkeys(values, pl.Float32())
+        frame = self._scan("decisions", columns, "epoch_at").collect()
+        user = self._users_of("decisions", frame, user_ids)
+        order = time_order(user, times(frame["epoch_at"]), frame.select("decision_id"))
+        frame = frame[order]
+        reason = codes(frame["reason"], [reason.name for reason in Reason])
+        decisions = Decisions(
+            offsets=_offsets(user, len(user_ids)),
+            id=hex_words(frame["decision_id"]),
+            epoch_at=times(frame["epoch_at"]),
+            opportunity=codes(frame["opportunity_id"], opportunity_ids),
+            message=codes(frame["message_id"], self.vocabularies.messages),
+            channel=codes(frame["channel"], self.vocabularies.channels).astype(np.int16),
+            slot_start=times(frame["slot_start"]),
+            slot_end=times(frame["slot_end"]),
+            propensity=frame["propensity"].to_numpy(),
+            candidates=frame["candidates"].fill_null(0).cast(pl.Int32).to_numpy(),
+            candidate_set=words(frame["candidate_set"]),
+            values=_columns([floats(frame[name]) for name in values], len(frame)),
+            release=codes(frame["release_id"], self.vocabularies.releases),
+            reason=np.where(reason < 0, Reason.imported, reason).astype(np.int8),
+        )
+        return decisions, frame["decision_id"]
+
+    def events(self, user_ids: pl.Series, decision_ids: pl.Series, decided: NDArray[np.int32]) -> Events:
+        """Events link to decisions of the same user only (`decided`: int32 [decisions], their users)."""
+        names = ["user_id", "at", "type", "channel", "message_id", "value"]
+        if len(decision_ids):
+            names.append("decision_id")
+        frame = self._scan("events", contract_types("events", names), "at").collect()
+        user = self._users_of("events", frame, user_ids)
+        at = times(frame["at"])
+        kind = codes(frame["type"], self.vocabularies.event_types).astype(np.int16)
+        channel = codes(frame["channel"], self.vocabularies.channels).astype(np.int16)
+        message = codes(frame["message_id"], self.vocabularies.messages)
+        value = frame["value"].cast(pl.Float32).fill_null(1.0).to_numpy()
+        if len(decision_ids):
+            decision = codes(frame["decision_id"], decision_ids)
+            decision = np.where(decided[decision] == user, decision, np.int32(-1))
+        else:
+            decision = np.full(len(frame), -1, np.int32)
+        ties = {"type": kind, "channel": channel, "message": message, "decision": decision, "value": value}
+        order = time_order(user, at, pl.DataFrame(ties))
+        return Events(
+            offsets=_offsets(user, len(user_ids)),
+            at=at[order],
+            type=kind[order],
+            channel=channel[order],
+            message=message[order],
+            decision=decision[order],
+            value=value[order],
+        )
+
+
+def time_order(user: NDArray[np.int32], at: NDArray[np.int64], ties: pl.DataFrame) -> NDArray[np.int64]:
+    """Return the order of rows by (user, at, all columns of `ties`) as int64 [n].
+
+    One sort of a packed 64-bit key, then a full comparison of the few rows whose keys are equal: several
+    times faster than a sort by all columns.
+    """
+    if not len(user):
+        return np.empty(0, np.int64)
+    first = int(at.min())
+    bits = (int(at.max()) - first).bit_length()
+    if bits + int(user.max()).bit_length() > 63:
+        return _full_order(ties, {"user": user, "at": at})
+    key = (user.astype(np.int64) << bits) | (at - first)
+    order = pl.Series(key).arg_sort().cast(pl.Int64).to_numpy(writable=True)
+    same = np.diff(key[order]) == 0
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    rows = order[tied]
+    order[tied] = rows[_full_order(ties[rows], {"key": key[rows]})]
+    return order
+
+
+def _full_order(ties: pl.DataFrame, first: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+    frame = pl.DataFrame(first).hstack(ties)
+    return frame.with_row_index("row").sort(frame.columns)["row"].cast(pl.Int64).to_numpy()
+
+
+def _offsets(user: NDArray[np.int32], users: int) -> NDArray[np.int64]:
+    counts = np.bincount(user, minlength=users)
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+
+
+def _columns(parts: list[NDArray[np.float32]], rows: int) -> NDArray[np.float32]:
+    return np.column_stack(parts) if parts else np.empty((rows, 0), np.float32)
