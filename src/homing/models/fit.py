@@ -1,0 +1,214 @@
+"""Fit a response model to logged decisions, in five steps.
+
+1. Measure scales of inputs and heads on the training rows.
+2. Split a validation part off the training rows, whole users at a time.
+3. Gradient steps until validation stops improving.
+4. Calibrate each head on the calibration rows.
+5. Return it all as one model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from homing.models.calibration import Scaling, fit_scaling, raw_loss
+from homing.models.heads import Head, measure_scales
+from homing.models.inputs import ColumnScale, measure_columns
+from homing.models.losses import HeadLosses
+from homing.models.network import BlockShape, Network, NetworkShape
+from homing.models.optimise import optimise
+from homing.models.response import ResponseModel, Scales, torch_threads
+from homing.models.summary import HeadCalibration, TrainingSummary
+from homing.models.tensors import gather_examples
+from homing.schema import Features, InputError
+from homing.schema.config import Training
+
+_VALIDATION_SHARE: Final = 0.1
+_LEAST_ROWS: Final = 20
+_BLOCK: Final = 64  # neighbouring rows that stay together when users are not given
+
+
+def fit_response(
+    features: Features,
+    outcomes: NDArray[np.float32],
+    heads: tuple[Head, ...],
+    train: NDArray[np.int64],
+    calibration: NDArray[np.int64],
+    config: Training,
+    threads: int = 0,
+    progress: Callable[[float, str], None] | None = None,
+) -> ResponseModel:
+    """Fit one network with a head per objective to logged decisions, and calibrate it.
+
+    Rows should be sorted by user, as the ledger is: the validation part is taken in blocks of neighbours,
+    so that nearly all users are on one side. The same arguments give the same model.
+
+    Args:
+        features: exactly one candidate, the chosen one, a row.
+        outcomes: float32 [rows, heads]; NaN where censored, which costs no loss.
+        heads: one a column of `outcomes`.
+        train: int64 [m] rows to learn from.
+        calibration: int64 [c] rows to calibrate on, later than the training rows; may be empty.
+        config: of the network and the training.
+        threads: of PyTorch, here and in the model's `predict`; 0: PyTorch's choice.
+        progress: called with the share done in [0, 1] and a short text.
+
+    Raises:
+        InputError: arrays disagree, there are too few training rows, or a head cannot be learned from them.
+    """
+    started = time.perf_counter()
+    report = progress or (lambda _done, _note: None)
+    _check(features, outcomes, heads, train, calibration)
+    device = torch.device(config.device)
+    scales = _measure_inputs(features, train)
+    head_scales = measure_scales(heads, outcomes, train)
+    examples = gather_examples(features, outcomes, train, scales, head_scales, device)
+    validation = validation_rows(len(train), config.seed)
+    learn = np.setdiff1d(np.arange(len(train)), validation)
+    with torch_threads(threads), torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        network = Network(_shape(features, scales, len(heads), config)).to(device)
+        done = optimise(
+            network,
+            HeadLosses(head_scales, device),
+            examples,
+            torch.from_numpy(learn).to(device),
+            torch.from_numpy(validation).to(device),
+            config,
+            report,
+        )
+    summary = TrainingSummary(
+        train_rows=len(learn),
+        validation_rows=len(validation),
+        calibration_rows=len(calibration),
+        losses=done.losses,
+        best_epoch=done.best_epoch,
+        calibration=(),
+        seconds=time.perf_counter() - started,
+        rows_per_second=done.rows_per_second,
+    )
+    model = ResponseModel(
+        spec=features.spec,
+        heads=heads,
+        head_scales=head_scales,
+        scales=scales,
+        network=network,
+        scalings=(Scaling(),) * len(heads),
+        summary=summary,
+        device=config.device,
+        threads=threads,
+    )
+    return calibrate(model, features, outcomes, calibration)
+
+
+def calibrate(
+    model: ResponseModel,
+    features: Features,
+    outcomes: NDArray[np.float32],
+    rows: NDArray[np.int64],
+) -> ResponseModel:
+    """Return the model calibrated on the given rows (int64 [c], may be empty) instead of as it was.
+
+    Args:
+        model: whatever calibration it has is replaced.
+        features: one candidate a row.
+        outcomes: float32 [rows, heads], NaN where censored.
+        rows: to calibrate on.
+    """
+    started = time.perf_counter()
+    base, delta = (part.double().numpy() for part in model.raw(features.take_rows(rows)))
+    scalings, facts = [], []
+    for place, (head, scale) in enumerate(zip(model.heads, model.head_scales, strict=True)):
+        known = np.isfinite(outcomes[rows, place])
+        outcome = outcomes[rows[known], place].astype(np.float64) / scale.unit
+        b, d = base[known, place], delta[known, place]
+        found = fit_scaling(b, d, outcome, scale.start, scale.link)
+        after = scale.start + found.shift + found.base_slope * b + found.delta_slope * d
+        scalings.append(found)
+        facts.append(
+            HeadCalibration(
+                name=head.name,
+                rows=len(outcome),
+                loss_before=raw_loss(scale.start + b + d, outcome, scale.link),
+                loss_after=raw_loss(after, outcome, scale.link),
+                base_slope=found.base_slope,
+                delta_slope=found.delta_slope,
+                shift=found.shift,
+            )
+        )
+    seconds = model.summary.seconds + time.perf_counter() - started
+    summary = dataclasses.replace(model.summary, calibration=tuple(facts), seconds=seconds)
+    return model.with_calibration(tuple(scalings), summary)
+
+
+def validation_rows(rows: int, seed: int) -> NDArray[np.int64]:
+    """Return sorted places of about a tenth of `rows` training rows, in blocks of neighbours."""
+    block = min(_BLOCK, max(1, rows // 20))
+    blocks = -(-rows // block)
+    chosen = np.random.default_rng(seed).permutation(blocks)[: max(1, round(blocks * _VALIDATION_SHARE))]
+    places = (np.sort(chosen)[:, None] * block + np.arange(block)).ravel()
+    return places[places < rows]
+
+
+def _measure_inputs(features: Features, train: NDArray[np.int64]) -> Scales:
+    message = features.message[train]
+    sent = train[message >= 0]
+    return Scales(
+        user=measure_columns(features.user[train]),
+        message=measure_columns(features.messages[np.unique(message[message >= 0])]),
+        candidate=measure_columns(features.candidate[sent]),  # what hold has there reaches nothing
+    )
+
+
+def _shape(features: Features, scales: Scales, heads: int, config: Training) -> NetworkShape:
+    def block(scale: ColumnScale, codes: tuple[tuple[str, int], ...]) -> BlockShape:
+        return BlockShape(scale.columns, tuple(size for _, size in codes))
+
+    return NetworkShape(
+        user=block(scales.user, features.spec.user_codes),
+        message=block(scales.message, features.spec.message_codes),
+        candidate=block(scales.candidate, features.spec.candidate_codes),
+        heads=heads,
+        hidden=config.hidden,
+        embedding=config.embedding,
+        dropout=config.dropout,
+    )
+
+
+def _check(
+    features: Features,
+    outcomes: NDArray[np.float32],
+    heads: tuple[Head, ...],
+    train: NDArray[np.int64],
+    calibration: NDArray[np.int64],
+) -> None:
+    rows = len(features.offsets) - 1
+    if len(features) != rows or (np.diff(features.offsets) != 1).any():
+        raise InputError(
+            f"features hold {len(features)} candidates in {rows} rows; training needs exactly one a row, "
+            "the chosen one"
+        )
+    if outcomes.shape != (rows, len(heads)):
+        raise InputError(
+            f"outcomes.shape == {outcomes.shape}, must be {(rows, len(heads))}: a row a decision, "
+            "a column a head"
+        )
+    if not heads:
+        raise InputError("heads == (), must name at least one objective; add one to homing.toml")
+    if len(train) < _LEAST_ROWS:
+        raise InputError(
+            f"{len(train)} training rows, need at least {_LEAST_ROWS}; ingest a longer log, or shorten the "
+            "objectives' windows so that more decisions are complete"
+        )
+    for name, part in (("train", train), ("calibration", calibration)):
+        if len(part) and (part.min() < 0 or part.max() >= rows):
+            raise InputError(f"{name} names rows outside [0, {rows})")
+    if np.intersect1d(train, calibration).size:
+        raise InputError("train and calibration share rows; a model cannot be calibrated on what it learned")

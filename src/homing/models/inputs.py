@@ -1,0 +1,91 @@
+"""From feature columns to what the network reads: robust scales, missing flags, codes that start at 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_STAT_ROWS = 200_000  # rows that medians and quartiles are taken from
+
+
+@dataclass(frozen=True)
+class ColumnScale:
+    """How numeric columns are scaled: y = (asinh((x - centre) / width) - mean) / deviation.
+
+    asinh is linear near the centre and logarithmic in the tails, so one outlier cannot rule a column. A
+    missing value becomes 0, the mean; columns that had some in training get a flag of their own besides.
+    """
+
+    centre: NDArray[np.float32]  # [columns] median
+    width: NDArray[np.float32]  # [columns] quartile range / 1.349, the standard deviation of a normal
+    mean: NDArray[np.float32]  # [columns] after asinh
+    deviation: NDArray[np.float32]  # [columns] after asinh
+    flagged: NDArray[np.int64]  # places of the columns with a missing flag
+
+    @property
+    def columns(self) -> int:
+        """Numbers that the network reads for one row."""
+        return len(self.centre) + len(self.flagged)
+
+
+def measure_columns(values: NDArray[np.float32]) -> ColumnScale:
+    """Return the scales of the columns of float32 [rows, columns]; NaN and infinities count as missing.
+
+    A column without any value, or with one value only, is scaled to 0.
+    """
+    step = max(1, len(values) // _STAT_ROWS)
+    sample = values[::step].astype(np.float64)
+    missing = ~np.isfinite(sample)
+    columns = values.shape[1]
+    centre, width = np.zeros(columns), np.ones(columns)
+    mean, deviation = np.zeros(columns), np.ones(columns)
+    for place in range(columns):
+        known = sample[~missing[:, place], place]
+        if not len(known):
+            continue
+        low, centre[place], high = np.quantile(known, (0.25, 0.5, 0.75))
+        width[place] = (high - low) / 1.349 or known.std() or 1.0
+        bent = np.arcsinh((known - centre[place]) / width[place])
+        mean[place], deviation[place] = bent.mean(), bent.std() or 1.0
+    return ColumnScale(
+        centre=centre.astype(np.float32),
+        width=width.astype(np.float32),
+        mean=mean.astype(np.float32),
+        deviation=deviation.astype(np.float32),
+        flagged=np.flatnonzero(missing.any(axis=0)),
+    )
+
+
+class ColumnReader:
+    """`ColumnScale` as tensors on a device."""
+
+    def __init__(self, scale: ColumnScale, device: torch.device) -> None:
+        self._centre = torch.as_tensor(scale.centre, device=device)
+        self._per_width = 1 / torch.as_tensor(scale.width, device=device)
+        self._mean = torch.as_tensor(scale.mean, device=device)
+        self._per_deviation = 1 / torch.as_tensor(scale.deviation, device=device)
+        self._flagged = torch.as_tensor(scale.flagged, device=device)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return float32 [n, columns + flags] of raw float32 [n, columns]."""
+        bent = ((values - self._centre) * self._per_width).asinh_()
+        # an infinity is as unknown as a NaN; it is 0 after this, as a missing value is
+        scaled = (bent - self._mean).mul_(self._per_deviation).nan_to_num_(0.0, 0.0, 0.0)
+        if not len(self._flagged):
+            return scaled
+        return torch.cat([scaled, (~values[:, self._flagged].isfinite()).float()], dim=1)
+
+
+def shift_codes(codes: Tensor, cardinalities: tuple[int, ...]) -> Tensor:
+    """Return places in one joint embedding table for int32 [n, columns].
+
+    Each column owns `cardinality + 1` places; the first of them is for missing, unknown and new codes.
+    """
+    size = torch.tensor(cardinalities, dtype=torch.int32, device=codes.device)
+    start = torch.cat([size.new_zeros(1), (size + 1).cumsum(0, dtype=torch.int32)[:-1]])
+    known = (codes >= 0) & (codes < size)
+    return torch.where(known, codes + 1, 0) + start

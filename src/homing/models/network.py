@@ -1,0 +1,113 @@
+"""The network: baseline(user) + delta(user, message, candidate), one output a head.
+
+The first layer is a sum of three blocks, so its user part is computed once a row, its message part once
+a message, and only the small candidate part for every candidate. Hold has delta = 0 exactly: what a
+message changes is learned as a contrast to hold, not as the difference of two large predictions. Each
+part also has a linear path to the outputs; a generalised linear model is the network's simplest case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class BlockShape:
+    """Inputs of one block."""
+
+    columns: int  # scaled numeric columns and missing flags
+    cardinalities: tuple[int, ...]  # of each categorical column
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """All that is needed to build the network before its weights are loaded."""
+
+    user: BlockShape
+    message: BlockShape
+    candidate: BlockShape
+    heads: int
+    hidden: tuple[int, ...]
+    embedding: int
+    dropout: float
+
+
+class Block(nn.Module):
+    """One input block: embeddings and numeric columns through one linear layer."""
+
+    def __init__(self, shape: BlockShape, embedding: int, outputs: int, bias: bool) -> None:
+        super().__init__()
+        places = sum(size + 1 for size in shape.cardinalities)
+        self.table = nn.Embedding(max(places, 1), embedding)
+        # a code that training never sees keeps its zeros, and so counts as nothing
+        nn.init.zeros_(self.table.weight)
+        self.linear = nn.Linear(shape.columns + embedding * len(shape.cardinalities), outputs, bias=bias)
+
+    def forward(self, columns: Tensor, places: Tensor) -> Tensor:
+        """Return [n, outputs] of float [n, columns] and int [n, categorical columns]."""
+        if not places.shape[1]:
+            return self.linear(columns)  # type: ignore[no-any-return]
+        return self.linear(torch.cat([columns, self.table(places).flatten(1)], dim=1))  # type: ignore[no-any-return]
+
+
+class UserPart(NamedTuple):
+    """What one row gives to all of its candidates."""
+
+    baseline: Tensor  # [rows, heads] raw prediction of hold
+    hidden: Tensor  # [rows, width] its share of delta's first layer
+
+
+class Network(nn.Module):
+    """Raw outputs (logits, log-means or means) of every head."""
+
+    def __init__(self, shape: NetworkShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.heads, self.width = shape.heads, shape.hidden[0]
+        outputs = self.width + self.heads
+        self.user = Block(shape.user, shape.embedding, outputs + self.width, bias=True)
+        self.message = Block(shape.message, shape.embedding, outputs, bias=False)
+        self.candidate = Block(shape.candidate, shape.embedding, outputs, bias=True)
+        self.baseline_tail = _tail(shape)
+        self.delta_tail = _tail(shape)
+        for block in (self.user, self.message, self.candidate):
+            with torch.no_grad():  # the linear paths start at 0, as the tails do
+                block.linear.weight[: self.heads] = 0
+                if block.linear.bias is not None:
+                    block.linear.bias[: self.heads] = 0
+
+    def of_users(self, columns: Tensor, places: Tensor) -> UserPart:
+        """Return the rows' part, once a row."""
+        linear, baseline, hidden = self.user(columns, places).split([self.heads, self.width, self.width], 1)
+        return UserPart(linear + self.baseline_tail(baseline), hidden)
+
+    def of_messages(self, columns: Tensor, places: Tensor) -> Tensor:
+        """Return the messages' part [messages, heads + width], once a message."""
+        return self.message(columns, places)  # type: ignore[no-any-return]
+
+    def delta(self, hidden: Tensor, message: Tensor, columns: Tensor, places: Tensor, sent: Tensor) -> Tensor:
+        """Return what each candidate changes [n, heads], given its row's and its message's parts.
+
+        Args:
+            hidden: [n, width] of `UserPart`, gathered.
+            message: [n, heads + width] of `of_messages`, gathered.
+            columns: [n, candidate columns].
+            places: int [n, candidate categorical columns].
+            sent: [n, 1], 0 for hold and 1 for all else.
+        """
+        own = self.candidate(columns, places) + message
+        linear, first = own.split([self.heads, self.width], 1)
+        return (linear + self.delta_tail(first + hidden)) * sent  # type: ignore[no-any-return]
+
+
+def _tail(shape: NetworkShape) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.ReLU(), nn.Dropout(shape.dropout)]
+    for wide, narrow in zip(shape.hidden, shape.hidden[1:], strict=False):
+        layers += [nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(shape.dropout)]
+    last = nn.Linear(shape.hidden[-1], shape.heads, bias=False)
+    nn.init.zeros_(last.weight)  # training starts from the best constant, with no delta
+    return nn.Sequential(*layers, last)

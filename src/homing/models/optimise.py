@@ -1,0 +1,129 @@
+"""Gradient steps: AdamW, one-cycle learning rate, averaged weights, early stopping."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch.optim.lr_scheduler import OneCycleLR
+
+from homing.models.losses import HeadLosses
+from homing.models.network import Network
+from homing.models.summary import EpochLoss
+from homing.models.tensors import Examples
+from homing.schema.config import Training
+
+_LEAST_STEPS: Final = 64  # gradient steps an epoch, as far as batches of _LEAST_BATCH allow
+_LEAST_BATCH: Final = 256
+_AVERAGED_SHARE: Final = 0.5  # of an epoch: time constant of the averaged weights
+_PATIENCE: Final = 2  # epochs without a better validation loss before stopping
+_EVALUATION_BATCH: Final = 16_384
+_PROGRESS_STEPS: Final = 50
+
+
+@dataclass(frozen=True)
+class Optimised:
+    """What `optimise` did; the network holds the best epoch's averaged weights."""
+
+    losses: tuple[EpochLoss, ...]
+    best_epoch: int
+    rows_per_second: float
+
+
+def batch_size(rows: int, config: Training) -> int:
+    """Return rows in a gradient step: the configured number, less on logs too small for enough steps."""
+    return min(config.batch_size, max(_LEAST_BATCH, rows // _LEAST_STEPS))
+
+
+def optimise(
+    network: Network,
+    losses: HeadLosses,
+    examples: Examples,
+    train: torch.Tensor,
+    validation: torch.Tensor,
+    config: Training,
+    progress: Callable[[float, str], None],
+) -> Optimised:
+    """Fit the network in place.
+
+    Args:
+        network: in its initial state, on the examples' device.
+        losses: of its heads.
+        examples: that both index sets refer to.
+        train: int64 [m] rows to learn from.
+        validation: int64 [v] rows that say when to stop.
+        config: epochs, batch size, rates and seed.
+        progress: called with the share done and a short text.
+    """
+    size = min(batch_size(len(train), config), len(train))
+    steps = max(1, len(train) // size)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    schedule = OneCycleLR(
+        optimiser, config.learning_rate, total_steps=steps * config.epochs + 1, pct_start=0.2
+    )
+    decay = 1 - 1 / max(1.0, steps * _AVERAGED_SHARE)
+    averaged = copy.deepcopy(network)
+    pairs = list(zip(averaged.parameters(), network.parameters(), strict=True))
+    shuffle = torch.Generator().manual_seed(config.seed)
+    heads = examples.outcome.shape[1]
+    history: list[EpochLoss] = []
+    best, best_epoch, best_weights = float("inf"), 0, network.state_dict()
+    constant = evaluate(None, losses, examples, validation)
+    started = time.perf_counter()
+    for epoch in range(config.epochs):
+        order = train[torch.randperm(len(train), generator=shuffle).to(train.device)]
+        total = torch.zeros(heads, device=train.device)
+        for step in range(steps):
+            rows = order[step * size : (step + 1) * size]
+            known, outcome = examples.known[rows], examples.outcome[rows]
+            raw = examples.raw(network, rows) + losses.start
+            each = losses(raw, outcome, known) / known.sum(0).clamp(min=1)
+            optimiser.zero_grad(set_to_none=True)
+            each.sum().backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            with torch.no_grad():
+                for mean, value in pairs:
+                    mean.lerp_(value, 1 - decay)
+            total += each.detach()
+            if step % _PROGRESS_STEPS == 0:
+                progress((epoch + step / steps) / config.epochs, f"epoch {epoch + 1}")
+        found = (evaluate(averaged, losses, examples, validation) - constant).mean().item()
+        history.append(EpochLoss(float(total.mean() / steps), found))
+        progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: validation {found:.5f}")
+        if found < best:
+            best, best_epoch = found, epoch
+            best_weights = {name: value.clone() for name, value in averaged.state_dict().items()}
+        elif epoch - best_epoch >= _PATIENCE:
+            break
+    seconds = time.perf_counter() - started
+    network.load_state_dict(best_weights)
+    network.eval()
+    return Optimised(tuple(history), best_epoch, len(history) * steps * size / seconds)
+
+
+def evaluate(
+    network: Network | None, losses: HeadLosses, examples: Examples, rows: torch.Tensor
+) -> torch.Tensor:
+    """Return the mean loss of each head [heads] over the rows; of the best constants without a network."""
+    total = torch.zeros(examples.outcome.shape[1], device=rows.device)
+    count = torch.zeros_like(total)
+    if network is not None:
+        network.eval()
+    with torch.no_grad():
+        for part in torch.split(rows, _EVALUATION_BATCH):
+            known, outcome = examples.known[part], examples.outcome[part]
+            raw = losses.start.expand_as(outcome)
+            if network is not None:
+                raw = raw + examples.raw(network, part)
+            total += losses(raw, outcome, known)
+            count += known.sum(0)
+    if network is not None:
+        network.train()
+    return total / count.clamp(min=1)

@@ -1,0 +1,40 @@
+"""What a training run did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EpochLoss:
+    """Loss after one pass: the mean over heads of loss above the best constant's, in noise units."""
+
+    train: float  # running mean over the pass, with dropout
+    validation: float  # of the averaged weights; below 0: better than the best constant
+
+
+@dataclass(frozen=True)
+class HeadCalibration:
+    """Loss of one head on the calibration rows, before and after calibration, and what it did."""
+
+    name: str
+    rows: int  # calibration rows with a known outcome
+    loss_before: float  # log loss, Poisson deviance / 2 or squared error / 2, per row
+    loss_after: float
+    base_slope: float  # factor on the user's baseline
+    delta_slope: float  # factor on what the message changes
+    shift: float
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """Facts about a fit. Times are NaN after loading: equal models are equal files."""
+
+    train_rows: int
+    validation_rows: int
+    calibration_rows: int
+    losses: tuple[EpochLoss, ...]  # one an epoch
+    best_epoch: int  # place in `losses` whose weights were kept
+    calibration: tuple[HeadCalibration, ...]
+    seconds: float  # of the whole fit
+    rows_per_second: float  # training rows through gradient steps, validation included

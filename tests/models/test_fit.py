@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from homing.models import Head, ResponseModel, fit_response
+from homing.models.fit import validation_rows
+from homing.schema import InputError
+from tests.models.logs import HEADS, QUICK, Log, make_log, means, ragged, with_features
+
+
+def fit(log: Log, **changes: object) -> ResponseModel:
+    split = len(log) * 3 // 4
+    arguments: dict[str, object] = {
+        "features": log.features,
+        "outcomes": log.outcomes,
+        "heads": HEADS,
+        "train": np.arange(split),
+        "calibration": np.arange(split, len(log)),
+        "config": QUICK,
+        "threads": 1,
+    }
+    return fit_response(**{**arguments, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def log() -> Log:
+    return make_log(16_000)
+
+
+@pytest.fixture(scope="module")
+def model(log: Log) -> ResponseModel:
+    return fit(log)
+
+
+def test_recovers_known_means(model: ResponseModel) -> None:
+    fresh = ragged(np.ones(4_000, np.int64), seed=9)
+    error = np.abs(model.predict(fresh) - means(fresh))
+    spread = means(fresh).std(axis=0)  # what the best constant misses by
+    assert error[:, 0].mean() < 0.2 * spread[0]
+    assert error[:, 1].mean() < 0.2 * spread[1]
+
+
+def test_recovers_the_contrast_to_hold(model: ResponseModel) -> None:
+    fresh = ragged(np.ones(4_000, np.int64), seed=9)
+    held = dataclasses.replace(fresh, message=np.full(4_000, -1, np.int32))
+    found = (model.predict(fresh) - model.predict(held))[:, 0]
+    truth = (means(fresh) - means(held))[:, 0]
+    assert np.corrcoef(found, truth)[0, 1] > 0.95
+    assert found[fresh.is_hold] == pytest.approx(0, abs=0)
+
+
+def test_what_hold_carries_as_candidate_features_does_not_matter(model: ResponseModel) -> None:
+    fresh = ragged(np.ones(50, np.int64))
+    held = dataclasses.replace(fresh, message=np.full(50, -1, np.int32))
+    other = dataclasses.replace(
+        held,
+        candidate=np.full_like(held.candidate, np.nan),
+        candidate_codes=np.full_like(held.candidate_codes, -1),
+    )
+    assert (model.predict(held) == model.predict(other)).all()
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(log: Log) -> None:
+    first, again = fit(log), fit(log)
+    other = fit(log, config=QUICK.model_copy(update={"seed": 1}))
+    probe = ragged(np.full(30, 3, np.int64))
+    assert (first.predict(probe) == again.predict(probe)).all()
+    assert (first.predict(probe) != other.predict(probe)).any()
+
+
+def test_censored_outcomes_cost_nothing(log: Log) -> None:
+    censored = log.outcomes.copy()
+    hidden = np.random.default_rng(3).random(len(log)) < 0.3
+    censored[hidden, 1] = np.nan
+    # the censored rows are the ones whose minutes would mislead
+    poisoned = np.where(hidden[:, None] & [False, True], np.float32(1e6), log.outcomes)
+    fresh = ragged(np.ones(2_000, np.int64), seed=9)
+    right = fit(log, outcomes=censored).predict(fresh)[:, 1]
+    wrong = fit(log, outcomes=poisoned).predict(fresh)[:, 1]
+    truth = means(fresh)[:, 1]
+    assert np.abs(right - truth).mean() < 0.2 * truth.std()
+    assert np.abs(wrong - truth).mean() > 10 * truth.std()
+
+
+def test_a_heavy_tailed_mean_is_not_biased() -> None:
+    log = make_log(20_000, seed=4)
+    draw = np.random.default_rng(5)
+    bought = draw.random(len(log)) < 0.2 * log.truth[:, 0]
+    spend = np.where(bought, draw.lognormal(3, 1, len(log)), 0).astype(np.float32)
+    model = fit(log, outcomes=spend[:, None], heads=(Head("spend", "mean"),))
+    predicted = model.predict(log.features)[:, 0]
+    assert predicted.min() > 0
+    active = log.truth[:, 0] > np.median(log.truth[:, 0])
+    for part in (active, ~active):
+        assert predicted[part].mean() == pytest.approx(spend[part].mean(), rel=0.15)
+
+
+def test_a_mean_that_can_be_negative() -> None:
+    log = make_log(8_000)
+    outcome = (log.features.user[:, 1] * 10 + np.random.default_rng(0).normal(size=len(log))).astype(
+        np.float32
+    )
+    model = fit(log, outcomes=outcome[:, None], heads=(Head("balance", "mean"),))
+    predicted = model.predict(log.features)[:, 0]
+    assert np.abs(predicted - 10 * log.features.user[:, 1]).mean() < 1.5
+
+
+def test_missing_and_infinite_inputs() -> None:
+    log = make_log(8_000)
+    user = log.features.user.copy()
+    gone = np.random.default_rng(1).random(len(log)) < 0.5
+    user[gone, 1] = np.nan
+    model = fit(with_features(log, user=user))
+    probe = ragged(np.ones(3, np.int64))
+    odd = dataclasses.replace(probe, user=np.array([[0, np.nan], [0, np.inf], [0, -np.inf]], np.float32))
+    same = dataclasses.replace(odd, user_codes=odd.user_codes[[0, 0, 0]], message=probe.message[[0, 0, 0]])
+    same = dataclasses.replace(
+        same, candidate=probe.candidate[[0, 0, 0]], candidate_codes=probe.candidate_codes[[0, 0, 0]]
+    )
+    predicted = model.predict(same)
+    assert np.isfinite(predicted).all()
+    assert predicted[1] == pytest.approx(predicted[0], rel=1e-6)
+    assert predicted[2] == pytest.approx(predicted[0], rel=1e-6)
+
+
+def test_progress_is_told_in_order(log: Log) -> None:
+    told: list[float] = []
+    fit(log, progress=lambda done, note: told.append(done) or note)  # type: ignore[func-returns-value]
+    assert told == sorted(told)
+    assert told[-1] <= 1
+
+
+def test_summary(model: ResponseModel) -> None:
+    summary = model.summary
+    assert summary.train_rows + summary.validation_rows == 12_000
+    assert summary.calibration_rows == 4_000
+    assert summary.losses[summary.best_epoch].validation == min(loss.validation for loss in summary.losses)
+    assert summary.losses[summary.best_epoch].validation < 0
+    assert [head.name for head in summary.calibration] == ["visit", "minutes"]
+    assert all(head.loss_after <= head.loss_before for head in summary.calibration)
+
+
+def test_without_calibration_rows(log: Log) -> None:
+    model = fit(log, calibration=np.array([], np.int64))
+    assert np.isfinite(model.predict(log.features)).all()
+    assert np.isnan(model.summary.calibration[0].loss_before)
+
+
+def test_validation_rows_are_blocks_of_neighbours() -> None:
+    rows = validation_rows(64_000, seed=0)
+    assert len(rows) == 6_400
+    assert len(np.unique(rows)) == len(rows)
+    assert (np.diff(rows) > 1).sum() < 100
+
+
+def test_no_positives(log: Log) -> None:
+    outcomes = log.outcomes.copy()
+    outcomes[:, 0] = 0
+    with pytest.raises(InputError, match="'visit' is 0 in all 12000 training rows"):
+        fit(log, outcomes=outcomes)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(np.nan, "no known outcome"), (2.0, "binary"), (np.inf, "infinite")],
+)
+def test_outcomes_that_a_head_cannot_have(log: Log, value: float, message: str) -> None:
+    outcomes = log.outcomes.copy()
+    outcomes[:, 0] = value
+    with pytest.raises(InputError, match=message):
+        fit(log, outcomes=outcomes)
+
+
+def test_arguments_that_disagree(log: Log) -> None:
+    with pytest.raises(InputError, match="0 training rows"):
+        fit(log, train=np.array([], np.int64))
+    with pytest.raises(InputError, match="share rows"):
+        fit(log, calibration=np.arange(100))
+    with pytest.raises(InputError, match="outside"):
+        fit(log, train=np.arange(len(log) + 1))
+    with pytest.raises(InputError, match="shape"):
+        fit(log, heads=HEADS[:1])
+    with pytest.raises(InputError, match="exactly one a row"):
+        fit(log, features=ragged(np.full(len(log), 2, np.int64)))
