@@ -52,6 +52,11 @@ class Catalogue:
     appeal: NDArray[np.float64]  # [messages] in [0, 1]; the tone shows it roughly
 
     @property
+    def subscribes(self) -> NDArray[np.bool_]:
+        """[messages] whether a conversion is a subscription, which a user makes once."""
+        return np.array([domain.name == "premium" for domain in DOMAINS])[self.messages.domain]
+
+    @property
     def vocabulary(self) -> Vocabulary:
         """Codes of the message ids."""
         return Vocabulary(self.ids)

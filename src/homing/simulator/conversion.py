@@ -33,7 +33,7 @@ class Conversion:
             "premium": Goal(0.06, 9.99, 1200.0, True),
         }
     )
-    organic: float = 0.004  # probability that an organic visit converts; assumed
+    organic: float = 0.010  # probability that a day with an organic visit converts unasked; assumed
     organic_money: float = 1.0
     relevance: float = 1.5  # log rate by centred cosine; assumed
     price: float = 1.2  # log rate by price sensitivity, a standard normal; assumed

@@ -8,22 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.schema.times import DAY, HOUR, MINUTE, SECOND
-from homing.simulator.catalogue import CATEGORIES, DOMAINS, Catalogue
-from homing.simulator.conversion import conversion_delay, conversion_probability
-from homing.simulator.fatigue import (
-    annoyance,
-    fatigue_logit,
-    opt_out_hazard,
-    recover,
-    repetition_factor,
-)
+from homing.simulator.catalogue import CATEGORIES
+from homing.simulator.fatigue import recover
 from homing.simulator.habit import next_dormant, next_habit
-from homing.simulator.latents import NEVER, Mood, Traits
+from homing.simulator.latents import Mood
 from homing.simulator.log import Block, caused, organic
-from homing.simulator.mechanisms import Mechanisms
 from homing.simulator.randomness import Purpose, stream
-from homing.simulator.response import click_probability, open_delay, open_logit, sigmoid, worth_probability
+from homing.simulator.reaction import Reaction, message_events, react
 from homing.simulator.sending import Sending
+from homing.simulator.setting import Setting
 from homing.simulator.visits import displaced, hour_of_day, visit_counts, visit_minutes, weekday_factor
 
 Floats = NDArray[np.float64]
@@ -31,23 +24,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _WAIT = DAY  # an in-app message that no visit has shown by then is dropped
-_DISMISS = {"push": 0.25, "email": 0.02, "in_app": 0.7}  # of those not opened; assumed
 _EXTENSION = 9.0  # minutes that a worthwhile click in the app adds to the visit; assumed
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What does not change from day to day."""
-
-    seed: int
-    start: int  # us
-    channels: tuple[str, ...]
-    mechanisms: Mechanisms
-    catalogue: Catalogue
-    traits: Traits
-    zone: NDArray[np.int32]  # [users]
-    offsets: Ints  # [days, zones] us from UTC
-    rhythm: Floats  # [archetypes, 24] shares of a day
 
 
 @dataclass(frozen=True)
@@ -79,23 +56,6 @@ class Visits:
 
 
 @dataclass(frozen=True)
-class Reaction:
-    """What each delivered send brought about."""
-
-    opened: Bools  # [n]
-    open_at: Ints  # [n] us, where opened
-    clicked: Bools  # [n]
-    click_at: Ints  # [n] us, where clicked
-    welcome: Bools  # [n] it led to something that was worth it, if the user followed it
-    annoyance: Floats  # [n] share of habit lost if it was not welcome
-    converted: Bools  # [n]
-    convert_at: Ints  # [n] us, where converted
-    money: Floats  # [n] where converted
-    opted_out: Bools  # [n]
-    opt_out_at: Ints  # [n] us, where opted out
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What a day leaves behind."""
 
@@ -122,7 +82,7 @@ def simulate_day(setting: Setting, mood: Mood, day: int, sending: Sending, waiti
     arrives = mood.reachable(direct.user, direct.channel, shown_at)
     delivered = direct.where(arrives)
     delivered_at = shown_at[arrives]
-    reaction = _react(setting, mood, day, delivered, delivered_at)
+    reaction = react(setting, mood, day, delivered, delivered_at)
 
     visits = _visits(setting, mood, day, delivered, reaction)
     fresh = sending.where(sending.channel == in_app)
@@ -132,7 +92,7 @@ def simulate_day(setting: Setting, mood: Mood, day: int, sending: Sending, waiti
     shown = (place >= 0) & mood.reachable(queue.user, queue.channel, visit_at)
     in_visit = queue.where(shown)
     in_visit_at = visit_at[shown] + 2 * SECOND
-    in_visit_reaction = _react(setting, mood, day, in_visit, in_visit_at)
+    in_visit_reaction = react(setting, mood, day, in_visit, in_visit_at)
     extended = in_visit_reaction.clicked & in_visit_reaction.welcome
     visits.minutes[place[shown][extended]] += _EXTENSION
 
@@ -140,22 +100,17 @@ def simulate_day(setting: Setting, mood: Mood, day: int, sending: Sending, waiti
     blocks = [
         *_visit_events(setting, day, visits, delivered),
         caused("bounced", direct, ~arrives, shown_at),
-        *_message_events(setting, delivered, delivered_at, reaction),
-        *_message_events(setting, in_visit, in_visit_at, in_visit_reaction),
+        *message_events(setting, delivered, delivered_at, reaction),
+        *message_events(setting, in_visit, in_visit_at, in_visit_reaction),
     ]
     after = _next_mood(setting, mood, day, visits, ((delivered, reaction), (in_visit, in_visit_reaction)))
     return Outcome(after, blocks, queue.where((place < 0) & (queue.slot_start + _WAIT > end)))
 
 
-def _local(setting: Setting, day: int, user: Ints, at: Ints) -> Ints:
-    """Return local times [n] in us since 1970-01-01T00:00 on the user's clock."""
-    return np.asarray(at + setting.offsets[day][setting.zone[user]])
-
-
 def _visits(setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction) -> Visits:
     """Return the day's visits: organic ones that no caused one displaced, and caused ones."""
     own = _organic_visits(setting, mood, day)
-    push = np.array([name == "push" for name in setting.channels])[delivered.channel]
+    push = setting.through("push", delivered.channel)
     comes = np.where(push, reaction.opened, reaction.clicked)
     row = np.flatnonzero(comes)
     at = np.where(push, reaction.open_at, reaction.click_at)[row] + SECOND
@@ -203,82 +158,12 @@ def _organic_visits(setting: Setting, mood: Mood, day: int) -> Visits:
     clock = (local_hour * HOUR).astype(np.int64)
     begin = setting.start + day * DAY
     at = begin + (clock - setting.offsets[day][setting.zone[user]] - begin) % DAY
-    weekday = (_local(setting, day, user, at) // DAY + 3) % 7  # 1970-01-01 was a Thursday
+    weekday = (setting.local(day, user, at) // DAY + 3) % 7  # 1970-01-01 was a Thursday
     keep = (thin * busiest < weekday_factor(m.week, weekday)) & (at >= traits.signed_up_at[user])
     worthwhile = worth < traits.content_match[user]
     minutes = visit_minutes(m.length, traits.minutes[user], normal, worthwhile)
     order = np.lexsort((at, user))
     return Visits(user, at, worthwhile, minutes, np.full(len(user), -1)).take(order[keep[order]])
-
-
-def _react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) -> Reaction:
-    """Return what deliveries at `at` (us, [n]) bring about."""
-    m, traits, catalogue = setting.mechanisms, setting.traits, setting.catalogue
-    user, message, channel = sending.user, sending.message, sending.channel
-    names = setting.channels
-    relevance = np.einsum("ij,ij->i", traits.taste[user], catalogue.topics[message])
-    quality, appeal = catalogue.quality[message], catalogue.appeal[message]
-    level = mood.fatigue[user, channel]
-    category = catalogue.messages.category[message]
-
-    hour = (_local(setting, day, user, at) / HOUR - traits.shift[user]) % 24
-    receptivity = 24 * setting.rhythm[traits.archetype[user], hour.astype(np.int64) % 24]
-    opening, delay = m.response.opening, m.response.delay
-    logit = open_logit(
-        opening,
-        base=opening.base.of(names)[channel],
-        moment_weight=opening.moment.of(names)[channel],
-        relevance=relevance,
-        appeal=appeal,
-        affinity=traits.affinity[user, channel],
-        receptivity=receptivity,
-        habit=mood.habit[user],
-        dormant=mood.dormant[user],
-    ) + fatigue_logit(m.fatigue, m.fatigue.penalty.of(names)[channel], level)
-    chance = sigmoid(logit) * repetition_factor(m.repetition, mood.memory[user, category])
-    push = np.array([name == "push" for name in names])[channel]
-    median = np.where(push, traits.push_delay[user], delay.median.of(names)[channel])
-    minutes = open_delay(median, delay.spread.of(names)[channel], sending.normal[:, 0])
-    opened = (sending.uniform[:, 1] < chance) & (minutes <= delay.longest.of(names)[channel])
-    open_at = at + (minutes * MINUTE).astype(np.int64) + SECOND
-
-    clicking = m.response.clicking
-    clicks = click_probability(clicking, clicking.base.of(names)[channel], relevance, quality)
-    clicked = opened & (sending.uniform[:, 2] < clicks)
-    click_at = open_at + ((2 + 28 * sending.uniform[:, 8]) * SECOND).astype(np.int64)
-    follows = np.where(push, opened, clicked)
-    likes = worth_probability(m.response.worth, relevance, quality, appeal)
-    welcome = follows & (sending.uniform[:, 3] < likes)
-
-    goals = [m.conversion.goals[domain.name] for domain in DOMAINS]
-    domain = catalogue.messages.domain[message]
-    rate = np.array([goal.rate for goal in goals])[domain]
-    subscribed = np.array([d.name == "premium" for d in DOMAINS])[domain] & ~mood.free_plan[user]
-    priced = np.array([goal.priced for goal in goals])[domain]
-    converts = conversion_probability(m.conversion, rate, priced, relevance, traits.price_sensitivity[user])
-    wait = conversion_delay(
-        m.conversion, np.array([goal.delay for goal in goals])[domain], sending.normal[:, 2]
-    )
-    converted = clicked & ~subscribed & (sending.uniform[:, 5] < converts) & (wait <= m.conversion.longest)
-
-    hazard = opt_out_hazard(m.opt_out, m.opt_out.base.of(names)[channel], level, relevance, appeal, welcome)
-    staying = mood.unreachable_from[user, channel] == NEVER
-    opt_out_wait = open_delay(np.full(len(user), m.opt_out.delay), np.ones(len(user)), sending.normal[:, 3])
-    return Reaction(
-        opened=opened,
-        open_at=open_at,
-        clicked=clicked,
-        click_at=click_at,
-        welcome=welcome,
-        annoyance=annoyance(
-            m.annoyance, m.annoyance.cost.of(names)[channel], level, relevance, appeal, welcome
-        ),
-        converted=converted,
-        convert_at=click_at + (wait * MINUTE).astype(np.int64),
-        money=np.array([goal.money for goal in goals])[domain],
-        opted_out=staying & (sending.uniform[:, 6] < hazard),
-        opt_out_at=np.where(opened, open_at, at) + SECOND + (opt_out_wait * MINUTE).astype(np.int64),
-    )
 
 
 def _first_visit(visits: Visits, queue: Sending, day_start: int) -> Ints:
@@ -327,19 +212,6 @@ def _visit_events(setting: Setting, day: int, visits: Visits, delivered: Sending
     ]
 
 
-def _message_events(setting: Setting, sending: Sending, at: Ints, reaction: Reaction) -> list[Block]:
-    dismiss = np.array([_DISMISS[name] for name in setting.channels])[sending.channel]
-    dismissed = ~reaction.opened & (sending.uniform[:, 4] < dismiss)
-    return [
-        caused("delivered", sending, np.ones(len(sending), np.bool_), at),
-        caused("opened", sending, reaction.opened, reaction.open_at),
-        caused("clicked", sending, reaction.clicked, reaction.click_at),
-        caused("dismissed", sending, dismissed, reaction.open_at),
-        caused("converted", sending, reaction.converted, reaction.convert_at, reaction.money),
-        caused("opted_out", sending, reaction.opted_out, reaction.opt_out_at),
-    ]
-
-
 def _next_mood(
     setting: Setting, mood: Mood, day: int, visits: Visits, sent: tuple[tuple[Sending, Reaction], ...]
 ) -> Mood:
@@ -356,17 +228,14 @@ def _next_mood(
         fatigue += _count(sending.user, sending.channel, users, len(setting.channels))
         memory += _count(sending.user, category, users, len(CATEGORIES))
         cost += np.bincount(sending.user, reaction.annoyance, minlength=users)
+        inside = (
+            setting.through("in_app", sending.channel) & reaction.welcome
+        )  # within a visit counted already
+        worthwhile += np.bincount(sending.user[inside], minlength=users) * (m.habit.discovery - 1.0)
         out = reaction.opted_out
         unreachable_from[sending.user[out], sending.channel[out]] = reaction.opt_out_at[out]
-        premium = np.array([d.name == "premium" for d in DOMAINS])[
-            setting.catalogue.messages.domain[sending.message]
-        ]
-        free_plan[sending.user[reaction.converted & premium]] = False
-    in_app = tuple(name == "in_app" for name in setting.channels)
-    for sending, reaction in sent:
-        inside = np.array(in_app)[sending.channel] & reaction.welcome
-        worthwhile += np.bincount(sending.user[inside], minlength=users) * (m.habit.discovery - 1.0)
-
+        subscribes = setting.catalogue.subscribes[sending.message]
+        free_plan[sending.user[reaction.converted & subscribes]] = False
     habit = next_habit(m.habit, mood.habit, worthwhile, cost)
     visited = np.bincount(visits.user, minlength=users) > 0
     luck = stream(setting.seed, day, Purpose.churn).random(users)

@@ -40,7 +40,7 @@ class Annoyance:
     """What an unwanted message costs in habit. Assumed."""
 
     cost: ByChannel = field(
-        default=ByChannel(push=0.010, email=0.004, in_app=0.005)
+        default=ByChannel(push=0.028, email=0.012, in_app=0.016)
     )  # share of habit a delivery
     by_fatigue: float = 0.35  # each recent delivery makes the next one worse by this share
     by_relevance: float = 0.9  # a message that fits perfectly spares this much of the cost

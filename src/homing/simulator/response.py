@@ -22,7 +22,7 @@ class Opening:
     """Weights of the logit of an open. A weight of zero or a switch takes a mechanism out."""
 
     base: ByChannel = field(
-        default=ByChannel(push=-4.05, email=-2.05, in_app=-1.75)
+        default=ByChannel(push=-3.85, email=-1.75, in_app=-2.1)
     )  # logit of an average send
     relevance: float = 2.6  # by cosine of taste and topics, centred; assumed
     appeal: float = 1.2  # by how loud the message is, centred at 0.5; assumed

@@ -19,7 +19,7 @@ from homing.schema import (
 from homing.schema.times import DAY
 from homing.simulator.catalogue import CATEGORIES, DOMAINS, TONES, TOPICS, build_catalogue
 from homing.simulator.channels import KNOWN, check_channels
-from homing.simulator.day import Setting, simulate_day
+from homing.simulator.day import simulate_day
 from homing.simulator.log import Block, EventLog
 from homing.simulator.mechanisms import Mechanisms
 from homing.simulator.opportunities import GENERATORS, build_opportunities
@@ -33,6 +33,7 @@ from homing.simulator.population import (
 )
 from homing.simulator.randomness import Purpose, stream
 from homing.simulator.sending import NORMALS, UNIFORMS, Sending, check_sending, nothing
+from homing.simulator.setting import Setting
 from homing.simulator.tables import (
     Table,
     consents_so_far,

@@ -1,0 +1,40 @@
+"""What does not change from day to day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing.simulator.catalogue import Catalogue
+from homing.simulator.channels import ByChannel
+from homing.simulator.latents import Traits
+from homing.simulator.mechanisms import Mechanisms
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The world without its moods."""
+
+    seed: int
+    start: int  # us
+    channels: tuple[str, ...]
+    mechanisms: Mechanisms
+    catalogue: Catalogue
+    traits: Traits
+    zone: NDArray[np.int32]  # [users]
+    offsets: NDArray[np.int64]  # [days, zones] us from UTC
+    rhythm: NDArray[np.float64]  # [archetypes, 24] shares of a day
+
+    def local(self, day: int, user: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return instants [n] as us since 1970-01-01T00:00 on each user's own clock."""
+        return np.asarray(at + self.offsets[day][self.zone[user]])
+
+    def by_channel(self, parameter: ByChannel, channel: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return a parameter for each channel code [n]."""
+        return np.asarray(parameter.of(self.channels)[channel])
+
+    def through(self, name: str, channel: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which channel codes [n] are the named channel."""
+        return np.asarray(np.array([known == name for known in self.channels])[channel])

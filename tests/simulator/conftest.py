@@ -1,0 +1,89 @@
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from homing.schema import EVENT_TYPES
+from homing.schema.times import DAY, HOUR, MISSING
+from homing.simulator import Mechanisms, StreamingWorld
+
+
+@dataclass(frozen=True)
+class Driven:
+    """A world after its days, with what was sent to it."""
+
+    world: StreamingWorld
+    sends: int
+    decisions: frozenset[tuple[int, int]]
+
+    def events(self, name: str, channel: str | None = None) -> dict[str, NDArray[np.generic]]:
+        events = self.world.events()
+        rows = events["type"] == EVENT_TYPES.index(name)
+        if channel is not None:
+            rows &= events["channel"] == self.world.vocabularies.channels.code(channel)
+        return {column: values[rows] for column, values in events.items()}
+
+    def rate(self, name: str, channel: str) -> float:
+        return len(self.events(name, channel)["at"]) / len(self.events("delivered", channel)["at"])
+
+
+def reachable(world: StreamingWorld) -> NDArray[np.bool_]:
+    """[users, channels] as the platform knows it at the end of the last simulated day."""
+    consents = world.consents()
+    table = np.zeros((len(world.users), len(world.vocabularies.channels)), np.bool_)
+    user = np.repeat(np.arange(len(world.users)), np.diff(consents.offsets))
+    table[user, consents.channel] = consents.reachable  # later rows of a user come later
+    return table
+
+
+def drive(
+    users: int,
+    days: int,
+    *,
+    seed: int = 0,
+    rate: float = 0.4,
+    mechanisms: Mechanisms | None = None,
+    whom: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
+) -> Driven:
+    """Send each user a random opportunity a day, by a random channel and hour, with probability `rate`."""
+    world = StreamingWorld(users, days, seed, mechanisms=mechanisms)
+    rng = np.random.default_rng(seed + 1)
+    opportunities, messages = world.opportunities, world.messages
+    owner = np.repeat(np.arange(users), np.diff(opportunities.offsets))
+    sends, decisions = 0, set()
+    for day in range(days):
+        now = world.now
+        alive = np.flatnonzero((opportunities.created_at < now) & (opportunities.expires_at > now + DAY))
+        alive = alive[rng.permutation(len(alive))]
+        user, first = np.unique(owner[alive], return_index=True)
+        message = opportunities.message[alive[first]]
+        channel = rng.integers(0, 3, len(user))
+        slot = now + rng.integers(0, 24, len(user)) * HOUR
+        until = messages.valid_until[message]
+        keep = rng.random(len(user)) < rate
+        keep &= messages.channels[message, channel] & reachable(world)[user, channel]
+        keep &= (until == MISSING) | (slot < until)
+        if whom is not None:
+            keep &= whom(user)
+        user, message, channel, slot = user[keep], message[keep], channel[keep], slot[keep]
+        ids = np.column_stack([np.full(len(user), day + 1), user + 1]).astype(np.uint64)
+        world.respond(
+            day,
+            user=user,
+            message=message,
+            channel=channel,
+            slot_start=slot,
+            slot_end=slot + HOUR,
+            decision_id=ids,
+        )
+        sends += len(user)
+        decisions |= {(int(high), int(low)) for high, low in ids}
+    return Driven(world, sends, frozenset(decisions))
+
+
+@pytest.fixture(scope="session")
+def driven() -> Iterator[Driven]:
+    """Eight thousand users over three weeks."""
+    yield drive(8000, 21)
