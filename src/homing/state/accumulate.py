@@ -7,6 +7,9 @@ written; reading at t multiplies all by `2^(-(t - b) / h)`. (Forward decay: Corm
 Srivastava, Xu, ICDE 2009, section III.) The landmark is the start of the block of time, 256 of the
 shortest half-lives long, in which the last event lies. It follows from that event alone, never from how
 the stream was cut, so any chunking gives the same bits.
+
+All compiled code of the fold is in this file, because Numba's cache on disk notices a changed file only
+where the outermost function is.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ class Plan(NamedTuple):
     block: int  # us
     response: NDArray[np.bool_]  # [types] whether the type is a category's response
     values: int  # places in sums; counts are at 0
-    rhythm: int
+    rhythm: int  # 168 hours, then their total
     exposure: int
     answer: int
     sums: int
@@ -91,6 +94,15 @@ class Reading(NamedTuple):
     reachable: NDArray[np.int8]
 
 
+class Kept(NamedTuple):
+    """A snapshot as the compiled fold reads it."""
+
+    row: NDArray[np.int64]  # [users] row in the snapshot, -1: not in it
+    watermark: int
+    sums: NDArray[np.float64]
+    marks: NDArray[np.int64]
+
+
 def plan_of(layout: StateLayout) -> Plan:
     """Return the places of `layout`'s accumulator."""
     types, sources, h = len(layout.event_types), len(layout.sources), len(layout.half_lives)
@@ -98,7 +110,7 @@ def plan_of(layout: StateLayout) -> Plan:
     half_lives = np.array([*layout.half_lives, layout.rhythm_half_life, layout.category_half_life], float)
     values = cells * h
     rhythm = values + types * h
-    exposure = rhythm + HOURS_OF_WEEK
+    exposure = rhythm + HOURS_OF_WEEK + 1
     category_last = _HEAD + cells
     reach_at = category_last + categories
     return Plan(
@@ -171,74 +183,89 @@ def lower_bound(at, low, high, instant):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def advance(plan, stream, user, until, sums, marks):  # type: ignore[no-untyped-def]
     """Take the user's events and consents that are not taken yet and lie before `until`."""
+    _take_consents(plan, stream, user, until, marks)
     zone = stream.zone[user]
     marks[ZONE] = zone
-    first = stream.offsets[user]
-    last = stream.offsets[user + 1]
-    place = first + marks[TAKEN_EVENTS]
-    while place < last and stream.at[place] < until:
-        _take_event(plan, stream, zone, place, sums, marks)
+    first, last = stream.offsets[user], stream.offsets[user + 1]
+    start = first + marks[TAKEN_EVENTS]
+    if start >= last or stream.at[start] >= until:
+        return
+    # Numba counts references whenever a member of a tuple is read, so members are read once, out here.
+    at, kinds, channels, messages = stream.at, stream.type, stream.channel, stream.message
+    values, message_category = stream.value, stream.category
+    zone_start, zone_offset = stream.zone_start, stream.zone_offset
+    zone_low, zone_high = stream.zone_first[zone], stream.zone_first[zone + 1]
+    half_lives, response = plan.half_lives, plan.response
+    h = len(half_lives) - 2
+    organic, categories = plan.channels, plan.categories
+    value_place, rhythm_place, answer_place = plan.values, plan.rhythm, plan.answer
+
+    place = start
+    while place < last and at[place] < until:
+        now, kind, channel = at[place], kinds[place], channels[place]
+        if now - marks[LANDMARK] >= plan.block or marks[LANDMARK] == MISSING:
+            _move_landmark(plan, sums, marks, now)
+        age = float(now - marks[LANDMARK])
+
+        cell = kind * (organic + 1) + (channel if channel >= 0 else organic)
+        marks[plan.cell_last + cell] = now
+        for i in range(h):
+            weight = np.exp2(age / half_lives[i])
+            sums[cell * h + i] += weight
+            sums[value_place + kind * h + i] += weight * values[place]
+
+        if kind == plan.rhythm_type:
+            local = now + offset_at(zone_start, zone_offset, zone_low, zone_high, now)
+            weight = np.exp2(age / half_lives[h])
+            sums[rhythm_place + hour_of_week(local)] += weight
+            sums[rhythm_place + HOURS_OF_WEEK] += weight
+
+        message = messages[place]
+        if message >= 0 and (kind == _DELIVERED or response[kind]):
+            category = min(message_category[message], categories - 1)
+            weight = np.exp2(age / half_lives[h + 1])
+            if kind == _DELIVERED:
+                sums[plan.exposure + category] += weight
+                marks[plan.category_last + category] = now
+            else:
+                sums[answer_place + category] += weight
+
+        if kind == _OPTED_OUT or (kind == _OPTED_IN and channel >= 0):
+            # An opt-out that names no channel is from all of them; an opt-in must name its channel.
+            for each in range(plan.channels):
+                if channel < 0 or each == channel:
+                    _reach(plan, marks, each, now, 1 if kind == _OPTED_IN else 0)
         place += 1
     marks[TAKEN_EVENTS] = place - first
 
-    first = stream.consent_offsets[user]
-    last = stream.consent_offsets[user + 1]
-    place = first + marks[TAKEN_CONSENTS]
-    while place < last and stream.consent_at[place] < until:
-        reachable = 1 if stream.consent_reachable[place] else 0
-        _reach(plan, marks, stream.consent_channel[place], stream.consent_at[place], reachable)
+
+@njit(nogil=True, cache=True)
+def _take_consents(plan, stream, user, until, marks):  # type: ignore[no-untyped-def]
+    first, last = stream.consent_offsets[user], stream.consent_offsets[user + 1]
+    start = first + marks[TAKEN_CONSENTS]
+    if start >= last:
+        return
+    at, channel, reachable = stream.consent_at, stream.consent_channel, stream.consent_reachable
+    place = start
+    while place < last and at[place] < until:
+        _reach(plan, marks, channel[place], at[place], 1 if reachable[place] else 0)
         place += 1
     marks[TAKEN_CONSENTS] = place - first
 
 
 @njit(nogil=True, cache=True)
-def _take_event(plan, stream, zone, place, sums, marks):  # type: ignore[no-untyped-def]
-    at = stream.at[place]
-    landmark = (at // plan.block) * plan.block
-    if landmark != marks[LANDMARK]:
-        if marks[LANDMARK] != MISSING:
-            _scale(plan, sums, marks[LANDMARK] - landmark)
-        marks[LANDMARK] = landmark
-    age = float(at - landmark)
-
-    kind = stream.type[place]
-    channel = stream.channel[place]
-    cell = kind * (plan.channels + 1) + (channel if channel >= 0 else plan.channels)
-    marks[plan.cell_last + cell] = at
-    h = len(plan.half_lives) - 2
-    value = stream.value[place]
-    for i in range(h):
-        weight = np.exp2(age / plan.half_lives[i])
-        sums[cell * h + i] += weight
-        sums[plan.values + kind * h + i] += weight * value
-
-    if kind == plan.rhythm_type:
-        shift = offset_at(
-            stream.zone_start,
-            stream.zone_offset,
-            stream.zone_first[zone],
-            stream.zone_first[zone + 1],
-            at,
-        )
-        sums[plan.rhythm + hour_of_week(at + shift)] += np.exp2(age / plan.half_lives[h])
-
-    message = stream.message[place]
-    if message >= 0 and (kind == _DELIVERED or plan.response[kind]):
-        category = min(stream.category[message], plan.categories - 1)
-        weight = np.exp2(age / plan.half_lives[h + 1])
-        if kind == _DELIVERED:
-            sums[plan.exposure + category] += weight
-            marks[plan.category_last + category] = at
-        else:
-            sums[plan.answer + category] += weight
-
-    if kind == _OPTED_OUT or (kind == _OPTED_IN and channel >= 0):
-        reachable = 1 if kind == _OPTED_IN else 0
-        if channel >= 0:
-            _reach(plan, marks, channel, at, reachable)
-        else:  # an opt-out that names no channel is from all of them; an opt-in must name its channel
-            for each in range(plan.channels):
-                _reach(plan, marks, each, at, reachable)
+def _move_landmark(plan, sums, marks, now):  # type: ignore[no-untyped-def]
+    landmark = (now // plan.block) * plan.block
+    if marks[LANDMARK] != MISSING:
+        elapsed = float(marks[LANDMARK] - landmark)
+        h = len(plan.half_lives) - 2
+        for i in range(h):
+            factor = np.exp2(elapsed / plan.half_lives[i])
+            for place in range(i, plan.rhythm, h):
+                sums[place] *= factor
+        sums[plan.rhythm : plan.exposure] *= np.exp2(elapsed / plan.half_lives[h])
+        sums[plan.exposure : plan.sums] *= np.exp2(elapsed / plan.half_lives[h + 1])
+    marks[LANDMARK] = landmark
 
 
 @njit(nogil=True, cache=True)
@@ -253,49 +280,89 @@ def _reach(plan, marks, channel, at, reachable):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _scale(plan, sums, elapsed):  # type: ignore[no-untyped-def]
-    h = len(plan.half_lives) - 2
-    for i in range(h):
-        factor = np.exp2(elapsed / plan.half_lives[i])
-        for place in range(i, plan.rhythm, h):
-            sums[place] *= factor
-    sums[plan.rhythm : plan.exposure] *= np.exp2(elapsed / plan.half_lives[h])
-    sums[plan.exposure : plan.sums] *= np.exp2(elapsed / plan.half_lives[h + 1])
-
-
-@njit(nogil=True, cache=True)
 def read(plan, sums, marks, population, at, row, out):  # type: ignore[no-untyped-def]
     """Write the state at `at` of an accumulator, which holds only what lies before, to row `row`."""
     h = len(plan.half_lives) - 2
-    cells = plan.types * (plan.channels + 1)
+    cells, types, categories = plan.types * (plan.channels + 1), plan.types, plan.categories
     elapsed = float(at - marks[LANDMARK]) if marks[LANDMARK] != MISSING else 0.0
+    # As in `advance`: members of tuples are read once.
+    counts, values, since = out.counts, out.values, out.since
+    value_place = plan.values
     for i in range(h):
         factor = np.exp2(-elapsed / plan.half_lives[i])
         for cell in range(cells):
-            out.counts[row, cell * h + i] = sums[cell * h + i] * factor
-        for kind in range(plan.types):
-            out.values[row, kind * h + i] = sums[plan.values + kind * h + i] * factor
+            counts[row, cell * h + i] = sums[cell * h + i] * factor
+        for kind in range(types):
+            values[row, kind * h + i] = sums[value_place + kind * h + i] * factor
 
     factor = np.exp2(-elapsed / plan.half_lives[h])
-    total = 0.0
+    rhythm, hours, prior = out.rhythm, plan.rhythm, plan.rhythm_prior
+    scale = 1.0 / (sums[hours + HOURS_OF_WEEK] * factor + prior)
     for hour in range(HOURS_OF_WEEK):
-        total += sums[plan.rhythm + hour]
-    scale = 1.0 / (total * factor + plan.rhythm_prior)
-    for hour in range(HOURS_OF_WEEK):
-        activity = sums[plan.rhythm + hour] * factor + plan.rhythm_prior * population[hour]
-        out.rhythm[row, hour] = activity * scale
+        rhythm[row, hour] = (sums[hours + hour] * factor + prior * population[hour]) * scale
 
     factor = np.exp2(-elapsed / plan.half_lives[h + 1])
-    for category in range(plan.categories):
-        out.exposure[row, category] = sums[plan.exposure + category] * factor
-        out.response[row, category] = sums[plan.answer + category] * factor
-        out.category_since[row, category] = _hours(at, marks[plan.category_last + category])
+    exposure, response, category_since = out.exposure, out.response, out.category_since
+    exposure_place, answer, last = plan.exposure, plan.answer, plan.category_last
+    for category in range(categories):
+        exposure[row, category] = sums[exposure_place + category] * factor
+        response[row, category] = sums[answer + category] * factor
+        category_since[row, category] = _hours(at, marks[last + category])
+    last = plan.cell_last
     for cell in range(cells):
-        out.since[row, cell] = _hours(at, marks[plan.cell_last + cell])
+        since[row, cell] = _hours(at, marks[last + cell])
+    reachable = out.reachable
     for channel in range(plan.channels):
-        out.reachable[row, channel] = marks[plan.reach + channel]
+        reachable[row, channel] = marks[plan.reach + channel]
 
 
 @njit(nogil=True, cache=True)
 def _hours(at, last):  # type: ignore[no-untyped-def]
     return np.float32((at - last) / HOUR) if last != MISSING else np.float32(np.nan)
+
+
+@njit(nogil=True, cache=True)
+def restore(plan, stream, kept, user, instant, sums, marks):  # type: ignore[no-untyped-def]
+    """Set the accumulator to the snapshot's where that holds at `instant`, else to nothing seen.
+
+    It holds when the ledger has no more rows before the watermark than the snapshot took: the ledger is
+    append-only, so an equal count is an equal history.
+    """
+    row = kept.row[user]
+    if row >= 0 and instant >= kept.watermark:
+        events, consents = stream.offsets, stream.consent_offsets
+        first, last = events[user], events[user + 1]
+        due = lower_bound(stream.at, first, last, kept.watermark) - first
+        first, last = consents[user], consents[user + 1]
+        consents_due = lower_bound(stream.consent_at, first, last, kept.watermark) - first
+        if (
+            due == kept.marks[row, TAKEN_EVENTS]
+            and consents_due == kept.marks[row, TAKEN_CONSENTS]
+            and stream.zone[user] == kept.marks[row, ZONE]
+        ):
+            sums[:] = kept.sums[row]
+            marks[:] = kept.marks[row]
+            return
+    clear(plan, sums, marks)
+
+
+@njit(nogil=True, cache=True)
+def take_users(plan, stream, kept, low, high, until, sums, marks):  # type: ignore[no-untyped-def]
+    """Write the accumulators of users `low:high` with all that lies before `until`."""
+    for user in range(low, high):
+        restore(plan, stream, kept, user, until, sums[user], marks[user])
+        advance(plan, stream, user, until, sums[user], marks[user])
+
+
+@njit(nogil=True, cache=True)
+def fold_users(plan, stream, kept, low, high, first, at, population, out):  # type: ignore[no-untyped-def]
+    """Write the states of users `low:high`; the rows of user u are `first[u]:first[u + 1]`."""
+    sums = np.empty(plan.sums, np.float64)
+    marks = np.empty(plan.marks, np.int64)
+    for user in range(low, high):
+        if first[user] == first[user + 1]:
+            continue
+        restore(plan, stream, kept, user, at[first[user]], sums, marks)
+        for row in range(first[user], first[user + 1]):
+            advance(plan, stream, user, at[row], sums, marks)
+            read(plan, sums, marks, population, at[row], row, out)

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from homing.schema.decisions import Instants
 from homing.schema.errors import InputError
 from homing.schema.shard import Shard
 from homing.schema.times import DAY, MISSING
-from homing.state.accumulate import Reading, advance, plan_of, read, stream_of
+from homing.state.accumulate import Reading, fold_users, plan_of, stream_of
 from homing.state.layout import StateLayout
 from homing.state.local_time import HOURS_OF_WEEK, ZoneTable, local_hour_of_week
-from homing.state.snapshot import Snapshot, check_shard, kept_of, restore
+from homing.state.snapshot import Snapshot, check_shard, kept_of
 from homing.state.threads import over_users
 
 
@@ -88,7 +87,7 @@ def fold(
     kept = kept_of(plan, shard, layout, snapshot)
 
     def chunk(low: int, high: int) -> None:
-        _fold_users(plan, stream, kept, low, high, first, instants.at, population, out)
+        fold_users(plan, stream, kept, low, high, first, instants.at, population, out)
 
     over_users(chunk, len(shard.users), layout.threads)
     signed_up = shard.users.signed_up_at[instants.user]
@@ -140,16 +139,3 @@ def _zones_over(shard: Shard, instants: Instants) -> ZoneTable:
     start = min((int(each.min()) for each in times), default=0)
     end = max((int(each.max()) for each in times), default=0)
     return ZoneTable.build(shard.vocabularies.zones.names, start, end)
-
-
-@njit(nogil=True, cache=True)
-def _fold_users(plan, stream, kept, low, high, first, at, population, out):  # type: ignore[no-untyped-def]
-    sums = np.empty(plan.sums, np.float64)
-    marks = np.empty(plan.marks, np.int64)
-    for user in range(low, high):
-        if first[user] == first[user + 1]:
-            continue
-        restore(plan, stream, kept, user, at[first[user]], sums, marks)
-        for row in range(first[user], first[user + 1]):
-            advance(plan, stream, user, at[row], sums, marks)
-            read(plan, sums, marks, population, at[row], row, out)

@@ -6,27 +6,16 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 from zipfile import BadZipFile
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from homing.schema.errors import InputError
 from homing.schema.shard import Shard
 from homing.schema.times import MISSING
-from homing.state.accumulate import (
-    TAKEN_CONSENTS,
-    TAKEN_EVENTS,
-    ZONE,
-    Plan,
-    advance,
-    clear,
-    lower_bound,
-    plan_of,
-    stream_of,
-)
+from homing.state.accumulate import Kept, Plan, plan_of, stream_of, take_users
 from homing.state.layout import StateLayout
 from homing.state.local_time import ZoneTable
 from homing.state.threads import over_users
@@ -92,15 +81,6 @@ class Snapshot:
             raise InputError(f"{path} is no snapshot of user states ({error}); delete it") from error
 
 
-class Kept(NamedTuple):
-    """A snapshot as the compiled fold reads it."""
-
-    row: NDArray[np.int64]  # [users] row in the snapshot, -1: not in it
-    watermark: int
-    sums: NDArray[np.float64]
-    marks: NDArray[np.int64]
-
-
 def snapshot(shard: Shard, until: int, layout: StateLayout, previous: Snapshot | None = None) -> Snapshot:
     """Return accumulators of all users of `shard` with everything before `until`, in us.
 
@@ -127,7 +107,7 @@ def snapshot(shard: Shard, until: int, layout: StateLayout, previous: Snapshot |
     users = len(shard.users)
     sums, marks = np.empty((users, plan.sums)), np.empty((users, plan.marks), np.int64)
     over_users(
-        lambda low, high: _take_users(plan, stream, kept, low, high, until, sums, marks),
+        lambda low, high: take_users(plan, stream, kept, low, high, until, sums, marks),
         users,
         layout.threads,
     )
@@ -187,35 +167,3 @@ def kept_of(plan: Plan, shard: Shard, layout: StateLayout, snapshot: Snapshot | 
 
 def _key(layout: StateLayout) -> str:
     return json.dumps({name: value for name, value in asdict(layout).items() if name != "threads"})
-
-
-@njit(nogil=True, cache=True)
-def restore(plan, stream, kept, user, instant, sums, marks):  # type: ignore[no-untyped-def]
-    """Set the accumulator to the snapshot's where that holds at `instant`, else to nothing seen.
-
-    It holds when the ledger has no more rows before the watermark than the snapshot took: the ledger is
-    append-only, so an equal count is an equal history.
-    """
-    row = kept.row[user]
-    if row >= 0 and instant >= kept.watermark:
-        events, consents = stream.offsets, stream.consent_offsets
-        first, last = events[user], events[user + 1]
-        due = lower_bound(stream.at, first, last, kept.watermark) - first
-        first, last = consents[user], consents[user + 1]
-        consents_due = lower_bound(stream.consent_at, first, last, kept.watermark) - first
-        if (
-            due == kept.marks[row, TAKEN_EVENTS]
-            and consents_due == kept.marks[row, TAKEN_CONSENTS]
-            and stream.zone[user] == kept.marks[row, ZONE]
-        ):
-            sums[:] = kept.sums[row]
-            marks[:] = kept.marks[row]
-            return
-    clear(plan, sums, marks)
-
-
-@njit(nogil=True, cache=True)
-def _take_users(plan, stream, kept, low, high, until, sums, marks):  # type: ignore[no-untyped-def]
-    for user in range(low, high):
-        restore(plan, stream, kept, user, until, sums[user], marks[user])
-        advance(plan, stream, user, until, sums[user], marks[user])
