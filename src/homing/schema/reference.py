@@ -120,8 +120,8 @@ def contract_markdown() -> str:
         "# Data contract",
         "",
         "Generated from `homing.schema.tables`. Parquet at rest; CSV and NDJSON are accepted on ingest.",
-        "Times are `timestamp[us, UTC]`; ids are strings or 64-bit integers. Extra columns whose names start with",
-        "`x_` are features; any other column that is not known is an error.",
+        "Times are `timestamp[us, UTC]`; ids are strings or 64-bit integers. Columns whose names start with",
+        "`x_` are features; any other column beyond those below is an error.",
     ]
     for table in TABLES.values():
         lines += ["", f"## {table.name}", "", table.meaning, "", *_contract_rows(table)]

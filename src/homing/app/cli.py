@@ -1,0 +1,317 @@
+"""The command line. Heavy libraries are imported by the commands that need them, so that help is quick."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from homing.app.progress import Bars
+from homing.schema.errors import HomingError, InputError
+
+if TYPE_CHECKING:
+    from homing.store import Workspace
+
+app = typer.Typer(
+    name="homing",
+    help="Decides which message reaches which user, where and when, or that nothing is sent.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+importing = typer.Typer(help="Import a public log as a workspace.", no_args_is_help=True)
+configuring = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
+app.add_typer(importing, name="import")
+app.add_typer(configuring, name="config")
+
+Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of the workspace.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
+At = Annotated[str, typer.Option("--at", help="ISO 8601 time, such as 2026-03-01T06:00Z.")]
+HERE = Path()
+
+
+def main() -> None:
+    """Run the command line; errors that Homing raises on purpose become one line and exit status 2."""
+    try:
+        app()
+    except HomingError as error:
+        Console(stderr=True).print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+@contextmanager
+def _bars() -> Iterator[Bars]:
+    with Bars(Console(stderr=True)) as bars:
+        yield bars
+
+
+def _print(as_json: bool, data: Any, show: Callable[[Console], None]) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(data, indent=1, default=str) + "\n")
+    else:
+        show(Console())
+
+
+def _time(text: str) -> int:
+    from homing.schema.times import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise InputError(f"--at: {error}") from None
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder to make.")] = HERE) -> None:
+    """Make a workspace: a commented homing.toml and an empty ledger."""
+    from homing.store import Workspace
+
+    workspace = Workspace.create(folder)
+    Console().print(f"workspace made at {workspace.path}; next: 'homing ingest FILES -w {workspace.path}'")
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders: Parquet, CSV or NDJSON.")],
+    workspace: Folder = HERE,
+    table: Annotated[
+        str | None, typer.Option(help="Table of the files, when their names do not tell.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Any bad row is an error, and nothing is taken.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check files against the data contract and add them to the ledger; bad rows go to quarantine."""
+    from homing.app import show
+    from homing.store import Workspace
+    from homing.store import ingest as ingest_files
+
+    opened = Workspace.open(workspace)
+    with _bars() as bars:
+        summary = ingest_files(opened, paths, table, strict, bars.update)
+    _print(as_json, summary.to_dict(), lambda console: show.ingested(console, summary))
+
+
+@importing.command("hillstrom")
+def import_hillstrom(
+    file: Annotated[Path, typer.Argument(help="The challenge's CSV file.")],
+    workspace: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Import the MineThatData e-mail challenge: 64,000 customers, two e-mails or none."""
+    from homing.app import show
+    from homing.store import import_hillstrom as run_import
+
+    summary = run_import(workspace, file)
+    _print(as_json, summary.to_dict(), lambda console: show.imported(console, summary))
+
+
+@importing.command("open-bandit")
+def import_open_bandit(
+    folder: Annotated[Path, typer.Argument(help="Folder of a campaign, with random/ and bts/ inside.")],
+    workspace: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Import a campaign of the Open Bandit Dataset, logged by two policies with true propensities."""
+    from homing.app import show
+    from homing.store import import_open_bandit as run_import
+
+    summary = run_import(workspace, folder)
+    _print(as_json, summary.to_dict(), lambda console: show.imported(console, summary))
+
+
+@app.command()
+def train(workspace: Folder = HERE, as_json: Json = False) -> None:
+    """Train the response model on the log and freeze it as a release."""
+    _train(_open(workspace), as_json)
+
+
+@app.command()
+def evaluate(
+    workspace: Folder = HERE,
+    policies: Annotated[str, typer.Option(help="Policies to compare, separated by commas.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Estimate what policies are worth, from decisions that training never saw."""
+    _evaluate(_open(workspace), [name.strip() for name in policies.split(",") if name.strip()], as_json)
+
+
+@app.command()
+def plan(at: At, workspace: Folder = HERE, as_json: Json = False) -> None:
+    """Decide for every user at an epoch, and log the decisions."""
+    _plan(_open(workspace), _time(at), as_json)
+
+
+@app.command()
+def report(
+    workspace: Folder = HERE,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; by default report.html in the workspace.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the report: one HTML file, and the same facts as JSON beside it."""
+    _report(_open(workspace), output, as_json)
+
+
+@app.command()
+def run(
+    workspace: Folder = HERE,
+    at: Annotated[str | None, typer.Option(help="Epoch to plan; by default the end of the log.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train, evaluate, plan and report."""
+    opened = _open(workspace)
+    _train(opened, as_json=False, quiet=as_json)
+    _evaluate(opened, [], as_json=False, quiet=as_json)
+    _plan(opened, _end_of_log(opened) if at is None else _time(at), as_json=False, quiet=as_json)
+    _report(opened, None, as_json)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Workspace to make, or to go on with.")] = Path("demo"),
+    users: Annotated[int, typer.Option(min=100, help="Users of the simulated world.")] = 20_000,
+    days: Annotated[int, typer.Option(min=21, help="Days of the log.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the world.")] = 0,
+) -> None:
+    """Simulate six weeks of a music-streaming app, and run the main job on its log."""
+    from homing.app import show
+    from homing.lifecycle.demo import write_demo_log
+    from homing.store import Workspace
+    from homing.store import ingest as ingest_files
+
+    made = (folder / "homing.toml").is_file()
+    workspace = Workspace.open(folder) if made else Workspace.create(folder)
+    log = folder / "log"
+    with _bars() as bars:
+        end = write_demo_log(log, workspace.config, users, days, seed, bars)
+        summary = ingest_files(workspace, [log], progress=bars.update)
+    show.ingested(Console(), summary)
+    _train(workspace, as_json=False)
+    _evaluate(workspace, [], as_json=False)
+    _plan(workspace, end, as_json=False)
+    _report(workspace, None, as_json=False)
+
+
+@app.command()
+def explain(
+    workspace: Folder = HERE,
+    decision: Annotated[str | None, typer.Option(help="Decision id.")] = None,
+    user: Annotated[str | None, typer.Option(help="User id, together with --at.")] = None,
+    at: Annotated[str | None, typer.Option(help="ISO 8601 time, together with --user.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell why a decision is what it is, or what would be decided for a user."""
+    from homing.app import show
+    from homing.lifecycle.explain import explain_decision, explain_user
+
+    opened = _open(workspace)
+    if decision is not None and user is None and at is None:
+        result = explain_decision(opened, decision)
+    elif decision is None and user is not None and at is not None:
+        result = explain_user(opened, user, _time(at))
+    else:
+        raise InputError("give either --decision ID, or --user ID and --at TIME")
+    _print(as_json, result.to_dict(), lambda console: show.explained(console, result))
+
+
+@app.command()
+def doctor(workspace: Folder = HERE, as_json: Json = False) -> None:
+    """Check whether the workspace is sound, and what is missing. Exit status 1 when something is broken."""
+    from dataclasses import asdict
+
+    from homing.app import show
+    from homing.lifecycle.health import doctor as examine
+
+    findings = examine(_open(workspace))
+    _print(as_json, [asdict(f) for f in findings], lambda console: show.findings(console, findings))
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@configuring.command("explain")
+def config_explain(
+    key: Annotated[str, typer.Argument(help="Only this key or section, such as channels.push.")] = "",
+    workspace: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """Print each key's meaning, default and current value."""
+    from dataclasses import asdict
+
+    from homing.app import show
+    from homing.schema.config import load_config
+    from homing.schema.reference import keys
+
+    path = workspace / "homing.toml"
+    found = keys(load_config(path) if path.is_file() else None, key)
+    _print(as_json, [asdict(k) for k in found], lambda console: show.config_keys(console, found))
+
+
+def _open(folder: Path) -> Workspace:
+    from homing.store import Workspace
+
+    return Workspace.open(folder)
+
+
+def _train(workspace: Workspace, as_json: bool, quiet: bool = False) -> None:
+    from dataclasses import asdict
+
+    from homing.app import show
+    from homing.lifecycle.train import train as run_train
+
+    with _bars() as bars:
+        result = run_train(workspace, bars)
+    data = {"release": result.release.id, "rows": result.rows, "seconds": result.timings.seconds}
+    data["model"] = asdict(result.release.model.summary)
+    if not quiet:
+        _print(as_json, data, lambda console: show.trained(console, result))
+
+
+def _evaluate(workspace: Workspace, policies: list[str], as_json: bool, quiet: bool = False) -> None:
+    from homing.app import show
+    from homing.lifecycle.evaluate import evaluate as run_evaluate
+
+    with _bars() as bars:
+        result = run_evaluate(workspace, policies, bars)
+    if not quiet:
+        _print(as_json, result.record.facts.to_dict(), lambda console: show.evaluated(console, result))
+
+
+def _plan(workspace: Workspace, at: int, as_json: bool, quiet: bool = False) -> None:
+    from homing.app import show
+    from homing.lifecycle.plan import plan as run_plan
+
+    with _bars() as bars:
+        result = run_plan(workspace, at, bars)
+    if not quiet:
+        _print(as_json, result.record.facts.to_dict(), lambda console: show.planned(console, result))
+
+
+def _report(workspace: Workspace, output: Path | None, as_json: bool) -> None:
+    from homing.lifecycle.report import report as run_report
+
+    with _bars() as bars:
+        result = run_report(workspace, output, bars)
+
+    def show(console: Console) -> None:
+        console.print(f"[bold]{result.facts.header.verdict}[/]", highlight=False, soft_wrap=True)
+        console.print(f"report: {result.path}", soft_wrap=True)
+
+    _print(as_json, result.facts.to_dict(), show)
+
+
+def _end_of_log(workspace: Workspace) -> int:
+    from homing.schema.times import DAY, MISSING
+
+    watermark = workspace.ledger.watermark()
+    if watermark == MISSING:
+        raise InputError("the ledger has no events, so there is no end of the log; give --at TIME")
+    return -(-watermark // DAY) * DAY

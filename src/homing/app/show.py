@@ -1,0 +1,203 @@
+"""Results for people: short tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from homing.lifecycle.evaluate import Evaluated
+    from homing.lifecycle.explain import Explanation
+    from homing.lifecycle.plan import Planned
+    from homing.lifecycle.train import Trained
+    from homing.report.facts import Alert, Estimate, Facts
+    from homing.schema.reference import Key
+    from homing.store import Finding, ImportSummary, IngestSummary
+
+_COLOURS = {
+    "better": "green",
+    "worse": "red",
+    "do_not_trust": "yellow",
+    "cannot_tell": "dim",
+    "reference": "dim",
+}
+_LEVELS = {"critical": "red", "error": "red", "warning": "yellow", "note": "dim", "ok": "green"}
+
+
+def table(
+    console: Console, title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1
+) -> None:
+    """Print a table whose first `left` columns are text and the others numbers."""
+    drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for place, head in enumerate(heads):
+        drawn.add_column(head, justify="left" if place < left else "right", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
+    console.print(drawn)
+    console.print()
+
+
+def ingested(console: Console, summary: IngestSummary) -> None:
+    """Print what was read, added and set aside, and why."""
+    rows = [
+        (name, f"{t.read:,}", f"{t.added:,}", f"{t.repeated:,}", f"{t.quarantined:,}")
+        for name, t in summary.tables.items()
+    ]
+    table(console, "Ingested", ("table", "read", "added", "repeated", "quarantined"), rows)
+    if summary.reasons:
+        reasons = [(r.table, r.reason, f"{r.count:,}", r.example) for r in summary.reasons]
+        table(console, "Quarantined", ("table", "reason", "rows", "for example"), reasons, left=2)
+
+
+def imported(console: Console, summary: ImportSummary) -> None:
+    """Print what an importer made of a log."""
+    table(
+        console,
+        f"Imported {summary.source}",
+        ("choice", "decisions"),
+        ((k, f"{n:,}") for k, n in summary.arms.items()),
+    )
+    for line in summary.assumed:
+        console.print(f"[dim]assumed:[/] {line}")
+    console.print()
+    ingested(console, summary.ingested)
+
+
+def trained(console: Console, result: Trained) -> None:
+    """Print what was trained."""
+    summary = result.release.model.summary
+    rows = [
+        (head.name, f"{head.rows:,}", f"{head.loss_before:.4f}", f"{head.loss_after:.4f}")
+        for head in summary.calibration
+    ]
+    heads = ("objective", "calibration rows", "loss before", "after calibration")
+    table(console, f"Release {result.release.id}", heads, rows)
+    console.print(
+        f"{summary.train_rows:,} decisions in {summary.seconds:.1f} s ({summary.rows_per_second:,.0f} a second); "
+        f"temperature {result.release.temperature:.4g}\n"
+    )
+
+
+def evaluated(console: Console, result: Evaluated) -> None:
+    """Print what policies are worth, objective by objective."""
+    for objective in result.values.objectives:
+        rows = []
+        for policy in objective.policies:
+            verdict = Text(policy.judgement.replace("_", " "), _COLOURS[policy.judgement])
+            gap = policy.versus_logging
+            size = "" if policy.policy == result.values.logging else f"{policy.effective_size:,.0f}"
+            rows.append(
+                (
+                    policy.policy,
+                    verdict,
+                    f"{policy.value.value:.4g}",
+                    _interval(policy.value),
+                    "" if gap is None else f"{gap.value:+.3g} {_interval(gap)}",
+                    size,
+                )
+            )
+        heads = ("policy", "verdict", "value", "interval", "difference from log", "effective n")
+        table(console, f"{objective.objective} ({objective.meaning})", heads, rows, left=2)
+    for fact in result.record.facts.truth or ():
+        told = ", ".join(f"{e.name} {e.estimate.value:.4g} {_interval(e.estimate)}" for e in fact.estimators)
+        console.print(
+            f"{fact.policy} from the log of {fact.log}: {told}; its own mean "
+            f"{fact.truth.value:.4g} {_interval(fact.truth)}"
+        )
+    alerts(console, result.record.facts.alerts)
+
+
+def planned(console: Console, result: Planned) -> None:
+    """Print what a plan came to."""
+    funnel = result.funnel
+    rows = [
+        ("opportunities", f"{funnel.opportunities:,}"),
+        ("candidates", f"{funnel.candidates:,}"),
+        *((f"  removed by {item.name}", f"-{item.count:,}") for item in funnel.removed),
+        ("eligible", f"{funnel.eligible:,}"),
+        ("users", f"{funnel.users:,}"),
+        *((f"  {item.name}", f"{item.count:,}") for item in result.schedule.channels),
+        ("  hold", f"{funnel.holds:,}"),
+    ]
+    table(console, f"Plan {result.run_id}", ("", "count"), rows)
+    if result.added < funnel.users:
+        console.print(f"{funnel.users - result.added:,} of these decisions were in the ledger already\n")
+
+
+def costs(console: Console, facts: Facts) -> None:
+    """Print time and memory by stage."""
+    rows = [(s.name, f"{s.seconds:.2f}", f"{s.peak_bytes / 2**20:,.0f}") for s in facts.stages or ()]
+    table(console, "Cost", ("stage", "seconds", "peak MiB"), rows)
+
+
+def alerts(console: Console, found: Sequence[Alert]) -> None:
+    """Print warnings, with what to do about each."""
+    for alert in found:
+        console.print(Text(f"{alert.level}: {alert.subject}. ", _LEVELS[alert.level]) + Text(alert.sentence))
+        if alert.next_step:
+            console.print(f"  [dim]{alert.next_step}[/]")
+
+
+def findings(console: Console, found: Sequence[Finding]) -> None:
+    """Print what the doctor found."""
+    rows = [
+        (Text(f.level, _LEVELS[f.level]), f.subject, f.text + (f"; {f.next_step}" if f.next_step else ""))
+        for f in found
+    ]
+    table(console, "Workspace", ("", "what", "finding"), rows, left=3)
+
+
+def explained(console: Console, result: Explanation, shown: int = 12) -> None:
+    """Print why a decision is what it is."""
+    console.print(f"[bold]{result.user_id}[/] at {result.at}, release {result.release}")
+    if result.decision is not None:
+        what = result.decision["message_id"] or "hold"
+        console.print(
+            f"decided: [bold]{what}[/] ({result.decision['reason']}), logged propensity "
+            f"{result.decision['propensity']:.4g}"
+        )
+    if result.same_set is not None:
+        console.print(
+            "candidate set: " + ("as logged" if result.same_set else "[yellow]not the one logged[/]")
+        )
+    for note in result.notes:
+        console.print(f"[yellow]{note}[/]")
+    console.print()
+    names = list(result.options[0].values) if result.options else []
+    rows = [
+        (
+            ("> " if option.chosen else "  ") + (option.message or "hold"),
+            option.channel or "",
+            option.slot_start or "",
+            f"{option.probability:.4f}",
+            f"{option.utility:.4g}",
+            *(f"{option.values[name]:.4g}" for name in names),
+        )
+        for option in result.options[:shown]
+    ]
+    heads = ("candidate", "channel", "slot", "probability", "utility", *names)
+    table(console, f"Candidates ({len(result.options)})", heads, rows, left=3)
+    removed: dict[str, int] = {}
+    for gone in result.removed:
+        removed[gone.rule] = removed.get(gone.rule, 0) + 1
+    if removed:
+        table(console, "Removed by rule", ("rule", "candidates"), removed.items())
+
+
+def config_keys(console: Console, keys: Sequence[Key]) -> None:
+    """Print each key's meaning, default and current value."""
+    rows = []
+    for key in keys:
+        current = key.current or key.default
+        rows.append(
+            (key.name, Text(current, "" if current == key.default else "bold"), key.default, key.meaning)
+        )
+    table(console, "homing.toml", ("key", "value", "default", "meaning"), rows, left=4)
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"[{estimate.low:.4g}, {estimate.high:.4g}]"

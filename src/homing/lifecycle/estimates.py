@@ -1,0 +1,276 @@
+"""From weights, outcomes and predictions to what policies are worth, objective by objective."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing import evaluation
+from homing.evaluation import Clusters, Thresholds, cluster
+from homing.lifecycle.release import Release
+from homing.lifecycle.valuation import Valued
+from homing.report.facts import (
+    Estimate,
+    EstimatorValue,
+    Judgement,
+    ObjectiveValues,
+    PolicyValue,
+    Truth,
+    Unit,
+)
+from homing.schema import Config, Vocabularies
+from homing.schema.config import Objective
+
+UTILITY = "utility"
+LOGGING = "logging"
+_CONSTANT = ("constant:", "hold")
+
+
+def unit_of(objective: Objective) -> Unit:
+    """Return whether the objective's mean is a share of the decisions or another number."""
+    return "rate" if objective.aggregate == "any" else "number"
+
+
+def meaning_of(objective: Objective) -> str:
+    """Return an objective in words."""
+    what = {
+        "any": f"{objective.event} at least once",
+        "count": f"{objective.event} events",
+        "sum": f"total value of {objective.event} events",
+        "active_days": f"days with {objective.event}",
+    }[objective.aggregate]
+    cause = " caused by the decision" if objective.scope == "decision" else ""
+    return f"{what}{cause}, within {objective.window} of the decision"
+
+
+def objective_values(
+    config: Config, release: Release, names: Sequence[str], valued: Valued
+) -> tuple[ObjectiveValues, ...]:
+    """Return the utility and every objective under the logging policy and the named ones."""
+    weights = release.weights
+    tables = []
+    if len(release.objectives) > 1:
+        known: NDArray[np.bool_] = np.all(np.isfinite(valued.outcome), axis=1)
+        tables.append(_table(config, names, valued, known, weights, UTILITY, "number", "up"))
+    for k, name in enumerate(release.objectives):
+        objective = config.objectives[name]
+        known = np.isfinite(valued.outcome[:, k])
+        only = np.eye(len(weights))[k]
+        table = _table(
+            config, names, valued, known, only, name, unit_of(objective), objective.direction, objective
+        )
+        tables.append(table)
+    return tuple(tables)
+
+
+def _table(
+    config: Config,
+    names: Sequence[str],
+    valued: Valued,
+    known: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    objective: str,
+    unit: Unit,
+    direction: Literal["up", "down"],
+    spec: Objective | None = None,
+) -> ObjectiveValues:
+    policies: tuple[PolicyValue, ...] = ()
+    if known.any():
+        policies = _policies(config, names, valued, known, weights, direction)
+    parts = [f"{w:g} x {n}" for n, w in zip(config.objectives, weights, strict=True) if w]
+    return ObjectiveValues(
+        objective=objective,
+        unit=unit,
+        policies=policies,
+        direction=direction,
+        weight=spec.weight if spec else np.nan,
+        guardrail=spec.guardrail if spec else None,
+        meaning=meaning_of(spec) if spec else " + ".join(parts).replace("+ -", "- "),
+    )
+
+
+def _policies(
+    config: Config,
+    names: Sequence[str],
+    valued: Valued,
+    known: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    direction: Literal["up", "down"],
+) -> tuple[PolicyValue, ...]:
+    settings, clusters = config.evaluation, cluster(valued.user[known], int(known.sum()))
+    thresholds = Thresholds.of(settings)
+    outcome = valued.outcome[known].astype(np.float64) @ weights
+    fitted = valued.fitted[known].astype(np.float64) @ weights
+    logging = evaluation.on_policy(outcome, clusters, confidence=settings.confidence)
+    found = [
+        _estimators(
+            outcome,
+            fitted,
+            valued.direct[known, policy].astype(np.float64) @ weights,
+            valued.weight[known, policy].astype(np.float64),
+            clusters,
+            settings.confidence,
+            thresholds,
+        )
+        for policy in range(len(names))
+    ]
+    constant = _best(
+        {name: est["DR"].value for name, est in zip(names, found, strict=True) if name.startswith(_CONSTANT)},
+        direction,
+    )
+    reference = dict(zip(names, found, strict=True))[constant]["DR"] if constant else None
+    rows = [
+        PolicyValue(
+            LOGGING, shown(logging), "reference", "the mean of the log", effective_size=float(known.sum())
+        )
+    ]
+    for name, estimators in zip(names, found, strict=True):
+        headline = estimators["DR"]
+        gap = evaluation.difference(headline, logging)
+        doubts = headline.warnings
+        judgement, reason = judge(gap, doubts, direction)
+        bootstrapped = (
+            evaluation.bootstrap(headline, settings.bootstrap, config.training.seed)
+            if settings.bootstrap
+            else None
+        )
+        listed = [EstimatorValue(kind, shown(estimate)) for kind, estimate in estimators.items()]
+        if bootstrapped is not None:
+            listed.append(EstimatorValue("DR (bootstrap)", shown(bootstrapped)))
+        versus = None
+        if reference is not None and name != constant:
+            versus = shown(evaluation.difference(headline, reference))
+        rows.append(
+            PolicyValue(
+                policy=name,
+                value=shown(headline),
+                judgement=judgement,
+                reason=reason,
+                versus_logging=shown(gap),
+                versus_constant=versus,
+                estimators=tuple(listed),
+                effective_size=headline.effective_size,
+                effective_share=headline.effective_size / headline.decisions,
+                max_weight=headline.max_weight,
+                learned=name.startswith("learned"),
+            )
+        )
+    return tuple(rows)
+
+
+def _estimators(
+    outcome: NDArray[np.float64],
+    fitted: NDArray[np.float64],
+    direct: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    clusters: Clusters,
+    confidence: float,
+    thresholds: Thresholds,
+) -> dict[str, evaluation.Estimate]:
+    # the sum over candidates was taken in replay, so each row stands for one candidate of probability 1
+    certain, offsets = np.ones(len(outcome)), np.arange(len(outcome) + 1)
+    return {
+        "IPS": evaluation.ips(outcome, weight, clusters, confidence=confidence, thresholds=thresholds),
+        "SNIPS": evaluation.snips(outcome, weight, clusters, confidence=confidence, thresholds=thresholds),
+        "DM": evaluation.dm(certain, offsets, direct, clusters, confidence=confidence),
+        "DR": evaluation.dr(
+            outcome,
+            weight,
+            certain,
+            direct,
+            fitted,
+            offsets,
+            clusters,
+            confidence=confidence,
+            thresholds=thresholds,
+        ),
+    }
+
+
+def judge(
+    gap: evaluation.Estimate, doubts: Sequence[str], direction: Literal["up", "down"]
+) -> tuple[Judgement, str]:
+    """Return what a difference from the logging policy means, and why."""
+    if doubts:
+        return "do_not_trust", doubts[0]
+    better, worse = (gap.low > 0, gap.high < 0) if direction == "up" else (gap.high < 0, gap.low > 0)
+    if better:
+        return "better", "the interval of the difference from the log lies on the good side of zero"
+    if worse:
+        return "worse", "the interval of the difference from the log lies on the bad side of zero"
+    return "cannot_tell", "the interval of the difference from the log holds zero"
+
+
+def best_constant(tables: Sequence[ObjectiveValues]) -> str | None:
+    """Return the constant policy (hold among them) of the highest value in the first table."""
+    first = tables[0]
+    values = {p.policy: p.value.value for p in first.policies if p.policy.startswith(_CONSTANT)}
+    return _best(values, first.direction)
+
+
+def _best(values: dict[str, float], direction: Literal["up", "down"]) -> str | None:
+    known = {name: value for name, value in values.items() if np.isfinite(value)}
+    if not known:
+        return None
+    pick = max if direction == "up" else min
+    return pick(known, key=lambda name: known[name])
+
+
+def compare_logs(
+    config: Config,
+    release: Release,
+    vocabularies: Vocabularies,
+    names: Sequence[str],
+    valued: Valued,
+    logs: Sequence[int],
+) -> tuple[Truth, ...]:
+    """Estimate each logging policy from each other one's log, beside its own mean."""
+    settings = config.evaluation
+    thresholds = Thresholds.of(settings)
+    facts = []
+    for k, objective in enumerate(release.objectives):
+        known = np.isfinite(valued.outcome[:, k])
+        for target in logs:
+            policy = f"release:{vocabularies.releases.names[target]}"
+            place = list(names).index(policy)
+            own = known & (valued.release == target)
+            truth = evaluation.on_policy(
+                valued.outcome[own, k].astype(np.float64),
+                cluster(valued.user[own], int(own.sum())),
+                confidence=settings.confidence,
+            )
+            for log in (code for code in logs if code != target):
+                rows = known & (valued.release == log)
+                estimators = _estimators(
+                    valued.outcome[rows, k].astype(np.float64),
+                    valued.fitted[rows, k].astype(np.float64),
+                    valued.direct[rows, place, k].astype(np.float64),
+                    valued.weight[rows, place].astype(np.float64),
+                    cluster(valued.user[rows], int(rows.sum())),
+                    settings.confidence,
+                    thresholds,
+                )
+                doubts = estimators["DR"].warnings
+                facts.append(
+                    Truth(
+                        policy=policy,
+                        log=vocabularies.releases.names[log],
+                        objective=objective,
+                        unit=unit_of(config.objectives[objective]),
+                        truth=shown(truth),
+                        estimators=tuple(EstimatorValue(kind, shown(e)) for kind, e in estimators.items()),
+                        effective_size=estimators["DR"].effective_size,
+                        decisions=int(rows.sum()),
+                        judgement="do_not_trust" if doubts else "reference",
+                        reason=doubts[0] if doubts else "",
+                    )
+                )
+    return tuple(facts)
+
+
+def shown(estimate: evaluation.Estimate) -> Estimate:
+    """Return an estimate as a report shows it."""
+    return Estimate(estimate.value, estimate.low, estimate.high)

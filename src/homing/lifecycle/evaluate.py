@@ -1,0 +1,233 @@
+"""What is a policy worth? Estimated from logged decisions that training never saw.
+
+1. Take the decisions that the release held out, and the policies to compare.
+2. Fit an outcome model on folds of users, so that no decision is predicted by a model that saw its user.
+3. Replay every decision's candidates; value them under every policy.
+4. Estimate each objective and the utility: IPS, SNIPS, DM, DR; differences paired by user.
+5. Check what the estimates rest on: overlap, propensities, the replay itself, the model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing.decision import Policy, Softmax
+from homing.evaluation import folds_by_user
+from homing.lifecycle.alerts import evaluation_alerts
+from homing.lifecycle.estimates import compare_logs, objective_values
+from homing.lifecycle.policies import make_policy, policy_names
+from homing.lifecycle.progress import Progress, Silent, Timings
+from homing.lifecycle.quality import model_quality, propensities, qini_curves
+from homing.lifecycle.record import Record, save_record, stage_facts
+from homing.lifecycle.release import Release, load_release
+from homing.lifecycle.splits import LEFT_OUT, TEST
+from homing.lifecycle.train import heads_of
+from homing.lifecycle.valuation import Agreement, Chosen, Predict, Valued, gather_chosen, value_decisions
+from homing.report.facts import Health, Named, Truth, Values, WeightPoint, WeightSweep
+from homing.schema import Decisions, Features, InputError, Reason, Shard, Vocabularies
+from homing.store import Workspace, load_shard
+
+_FACTORS = (0.0, 0.5, 1.0, 2.0, 4.0)  # by which each weight is multiplied in turn
+_FEW_LOGS = 4  # so many logging policies are compared with each other, and modelled apart
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation and what it rests on."""
+
+    release: Release
+    values: Values
+    record: Record
+    timings: Timings
+
+
+def evaluate(
+    workspace: Workspace, policies: Sequence[str] = (), progress: Progress | None = None
+) -> Evaluated:
+    """Value policies on the decisions that the current release was not trained on.
+
+    Args:
+        workspace: with a log and a release.
+        policies: names as in `evaluation.policies`; empty: the configured ones.
+        progress: where to report.
+
+    Raises:
+        WorkspaceError: there is no release.
+        InputError: a policy is not known, or no decision was held out.
+    """
+    progress, timings = progress or Silent(), Timings()
+    vocabularies = workspace.ledger.vocabularies()
+    release = load_release(workspace, vocabularies)
+    logs = [
+        load_shard(workspace, partition, tables=("users", "decisions")).shard.decisions
+        for partition in range(workspace.ledger.partitions)
+    ]
+    compared = _foreign_logs(logs)
+    names = tuple(policies) or policy_names(workspace.config, release, vocabularies)
+    names = (*names, *(f"release:{vocabularies.releases.names[code]}" for code in compared))
+    named = [
+        make_policy(name, workspace, release, vocabularies, logs)
+        for name in dict.fromkeys(names)
+        if name != "logging"
+    ]
+    sweep = [policy for k in range(len(release.objectives)) for policy in _reweighted(release, k)]
+
+    def is_test(shard: Shard) -> NDArray[np.bool_]:
+        log = shard.decisions
+        part = release.split.assign(shard.users, log.user, log.epoch_at)
+        return np.equal(part, TEST)
+
+    def wanted(shard: Shard) -> NDArray[np.bool_]:
+        log = shard.decisions
+        part = release.split.assign(shard.users, log.user, log.epoch_at)
+        return np.not_equal(part, LEFT_OUT) if compared else np.equal(part, TEST)
+
+    with timings.measure("outcomes"):
+        chosen = gather_chosen(workspace, release.view, wanted, progress)
+    if not np.isfinite(chosen.outcome).any():
+        raise InputError("no held-out decision has a complete outcome; ingest later events, or train again")
+    with timings.measure("cross-fit"):
+        predict = _cross_fit(release, chosen, compared, progress)
+    few = len(vocabularies.messages) if len(vocabularies.messages) <= _FEW_LOGS else 0
+    with timings.measure("policies"):
+        valued, agreement = value_decisions(
+            workspace, release, [*named, *sweep], wanted, is_test, predict, few, progress
+        )
+    with timings.measure("estimates"):
+        record = _conclude(workspace, release, vocabularies, named, valued, agreement, compared, timings)
+    assert record.facts.values is not None
+    save_record(workspace, record)
+    return Evaluated(release, record.facts.values, record, timings)
+
+
+def _conclude(
+    workspace: Workspace,
+    release: Release,
+    vocabularies: Vocabularies,
+    named: Sequence[Policy],
+    valued: Valued,
+    agreement: Agreement,
+    compared: Sequence[int],
+    timings: Timings,
+) -> Record:
+    config = workspace.config
+    held_out = (
+        valued
+        if valued.test.all()
+        else dataclasses.replace(
+            valued, **{f.name: getattr(valued, f.name)[valued.test] for f in dataclasses.fields(valued)}
+        )
+    )
+    tables = objective_values(config, release, [policy.name for policy in named], held_out)
+    values = Values(objectives=tables, decisions=len(held_out), confidence=config.evaluation.confidence)
+    truth: tuple[Truth, ...] | None = None
+    if compared:
+        truth = compare_logs(
+            config, release, vocabularies, [policy.name for policy in named], valued, compared
+        )
+    check, checks = propensities(vocabularies, held_out, config.evaluation.confidence)
+    facts = stage_facts(
+        workspace,
+        "evaluate",
+        timings,
+        release=release.id,
+        values=values,
+        quality=model_quality(config, release, held_out),
+        truth=truth,
+        weights=_sweeps(release, held_out, len(named)),
+        uplift=qini_curves(config, release, vocabularies, held_out) or None,
+        alerts=evaluation_alerts(config, values, truth, agreement, check),
+        health=Health(tables=(), propensity=checks),
+    )
+    return Record("evaluate", facts)
+
+
+def _foreign_logs(logs: Sequence[Decisions]) -> tuple[int, ...]:
+    """Return codes of imported logging policies, when there are a few to compare with each other."""
+    codes = {
+        code
+        for log in logs
+        for code in np.unique(log.release[(log.reason == Reason.imported) & (log.release >= 0)]).tolist()
+    }
+    return tuple(sorted(codes)) if 2 <= len(codes) <= _FEW_LOGS else ()
+
+
+def _cross_fit(release: Release, chosen: Chosen, compared: Sequence[int], progress: Progress) -> Predict:
+    """Fit the outcome model once per fold (and per logging policy, when these are compared)."""
+    from homing.models import fit_response
+
+    config = release.view.config
+    folds = config.evaluation.folds
+    fold = folds_by_user(chosen.user_hash, folds)
+    known = np.isfinite(chosen.outcome).any(axis=1)
+    groups: tuple[int | None, ...] = tuple(compared) or (None,)
+    models = {}
+    for place, (group, k) in enumerate((group, k) for group in groups for k in range(folds)):
+        rows = np.flatnonzero((fold != k) & known & ((chosen.release == group) | (group is None)))
+        share = config.training.calibration_share
+        # by user, for folds have no order in time; low bits, for the high ones may have made the split
+        held = (chosen.user_hash[rows] << np.uint64(20)) / 2.0**64 >= 1 - share
+        models[group, k] = fit_response(
+            chosen.features,
+            chosen.outcome,
+            heads_of(config),
+            rows[~held],
+            rows[held],
+            config.training,
+            config.engine.threads,
+            _part_of(progress, place, folds * len(groups)),
+        )
+
+    def predict(
+        features: Features, user_hash: NDArray[np.uint64], logged_by: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        mine = folds_by_user(user_hash, folds)
+        result = np.empty((len(features), len(release.objectives)), np.float32)
+        for (group, k), model in models.items():
+            rows = np.flatnonzero((mine == k) & ((logged_by == group) | (group is None)))
+            if len(rows):
+                part = features.take_rows(rows)
+                result[np.isin(features.row, rows)] = model.predict(part)
+        return result
+
+    return predict
+
+
+def _part_of(progress: Progress, place: int, parts: int) -> Callable[[float, str], None]:
+    """Return a listener that shows one of several fits as its part of one step."""
+    return lambda done, note: progress.update("cross-fit", (place + done) / parts, note)
+
+
+def _reweighted(release: Release, objective: int) -> list[Policy]:
+    """Return the deployed policy with one weight multiplied by each factor."""
+    policies: list[Policy] = []
+    for factor in _FACTORS:
+        weights = release.weights
+        weights[objective] *= factor
+        name = f"{release.objectives[objective]} x {factor:g}"
+        policies.append(Softmax(name, weights, release.temperature, release.config.exploration.floor))
+    return policies
+
+
+def _sweeps(release: Release, valued: Valued, first: int) -> tuple[WeightSweep, ...]:
+    """Return what multiplying each weight does, by DR on the held-out decisions."""
+    sweeps, policy = [], first
+    for objective in release.objectives:
+        points = []
+        for factor in _FACTORS:
+            worth = []
+            for k, name in enumerate(release.objectives):
+                known = np.isfinite(valued.outcome[:, k])
+                surprise = valued.outcome[known, k] - valued.fitted[known, k]
+                corrected = valued.direct[known, policy, k] + valued.weight[known, policy] * surprise
+                worth.append(Named(name, float(corrected.mean(dtype=np.float64)) if known.any() else np.nan))
+            share = float(valued.send[:, policy].mean(dtype=np.float64))
+            points.append(WeightPoint(factor, share, tuple(worth)))
+            policy += 1
+        sweeps.append(WeightSweep(objective, tuple(points)))
+    return tuple(sweeps)

@@ -1,0 +1,177 @@
+"""Why a decision is what it is: every candidate with its values and probability, and what rules removed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing.decision import Context, build_candidates, candidate_set_hash, utility
+from homing.lifecycle.release import load_release
+from homing.schema import Candidates, Instants
+from homing.schema.times import MISSING, format_time
+from homing.store import DecisionPlace, UserPlace, Workspace, find_decision, find_user, load_shard
+
+
+@dataclass(frozen=True)
+class Option:
+    """One candidate of a user at an instant."""
+
+    message: str | None  # None: hold
+    channel: str | None
+    slot_start: str | None
+    probability: float
+    utility: float
+    values: Mapping[str, float]  # by objective
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A candidate that a rule removed."""
+
+    message: str
+    channel: str
+    slot_start: str | None
+    rule: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One user at one instant, as a release sees them."""
+
+    user_id: str
+    at: str
+    release: str
+    decision: Mapping[str, Any] | None  # the ledger's row, when a decision was asked about
+    same_set: bool | None  # whether the ledger gives the candidate set that was logged; None: not logged
+    options: tuple[Option, ...]  # the most probable first
+    removed: tuple[Removed, ...]
+    state: Mapping[str, float]  # the user's state by feature, what is not zero
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return dataclasses.asdict(self)
+
+
+def explain_decision(workspace: Workspace, decision_id: str) -> Explanation:
+    """Explain a decision of the ledger with the release that drew it, or the current one.
+
+    Raises:
+        InputError: the ledger has no such decision.
+        WorkspaceError: there is no release.
+    """
+    found = find_decision(workspace, decision_id)
+    return _explain(workspace, found.user, _us(found.columns["epoch_at"]), found)
+
+
+def explain_user(workspace: Workspace, user_id: str, at: int) -> Explanation:
+    """Explain what the current release would do for a user at an instant (us).
+
+    Raises:
+        InputError: the ledger has no such user.
+        WorkspaceError: there is no release.
+    """
+    return _explain(workspace, find_user(workspace, user_id), at, None)
+
+
+def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlace | None) -> Explanation:
+    notes = []
+    columns = None if found is None else found.columns
+    drew = columns["release_id"] if columns is not None else None
+    own = drew if drew and (workspace.releases_path / drew).is_dir() else None
+    if drew and own is None:
+        notes.append(
+            f"release {drew!r} is not in this workspace; values and probabilities are of today's release"
+        )
+    release = load_release(workspace, workspace.ledger.vocabularies(), own)
+    loaded = load_shard(workspace, user.partition)
+    shard = loaded.shard
+    rows = Instants(np.array([user.row], np.int32), np.array([at], np.int64))
+    everything = workspace.config.exclusions.model_copy(update={"share": 1.0})
+    config = workspace.config.model_copy(update={"exclusions": everything})
+    candidates, exclusions = build_candidates(shard, rows, config)
+    features = release.view.features(shard, candidates)
+    values = release.model.predict(features)
+    policy = release.policy()
+    share = policy.probabilities(Context(shard, candidates, values))
+    worth = utility(values, release.weights)
+    vocabularies = shard.vocabularies
+    chosen = np.zeros(len(candidates), np.bool_)
+    same_set = None
+    if columns is not None:
+        chosen = _is_choice(
+            columns, loaded.ids.opportunities.to_list(), candidates, vocabularies.channels.names
+        )
+        if not chosen.any():
+            notes.append("the logged choice is not among the candidates that the ledger gives today")
+        if columns.get("candidate_set"):
+            now = candidate_set_hash(shard, candidates).astype(">u8").tobytes()
+            same_set = now == bytes(columns["candidate_set"])
+    options = [
+        Option(
+            message=None if code < 0 else vocabularies.messages.names[code],
+            channel=None if code < 0 else vocabularies.channels.names[candidates.channel[place]],
+            slot_start=None if code < 0 else format_time(candidates.slot_start[place]),
+            probability=float(share[place]),
+            utility=float(worth[place]),
+            values={name: float(v) for name, v in zip(release.objectives, values[place], strict=True)},
+            chosen=bool(chosen[place]),
+        )
+        for place, code in enumerate(candidates.message.tolist())
+    ]
+    removed = [
+        Removed(
+            message=vocabularies.messages.names[shard.opportunities.message[opportunity]],
+            channel=vocabularies.channels.names[channel],
+            slot_start=None if start == MISSING else format_time(start),
+            rule=exclusions.rules[rule],
+        )
+        for opportunity, channel, start, rule in zip(
+            exclusions.opportunity.tolist(),
+            exclusions.channel.tolist(),
+            exclusions.slot_start.tolist(),
+            exclusions.rule.tolist(),
+            strict=True,
+        )
+    ]
+    return Explanation(
+        user_id=user.user_id,
+        at=format_time(at),
+        release=release.id,
+        decision=columns,
+        same_set=same_set,
+        options=tuple(sorted(options, key=lambda option: -option.probability)),
+        removed=tuple(removed),
+        state=_state(features.spec.user, features.user[0]),
+        notes=tuple(notes),
+    )
+
+
+def _is_choice(
+    columns: Mapping[str, Any], opportunities: Sequence[str], candidates: Candidates, channels: Sequence[str]
+) -> NDArray[np.bool_]:
+    """Return which candidate the ledger's row chose: bool [n]."""
+    if columns["action"] == "hold":
+        return candidates.is_hold
+    ids = [None if row < 0 else opportunities[row] for row in candidates.opportunity.tolist()]
+    hit: NDArray[np.bool_] = (
+        np.array([name == columns["opportunity_id"] for name in ids])
+        & (candidates.channel == channels.index(columns["channel"]))
+        & (candidates.slot_start == _us(columns["slot_start"]))
+    )
+    return hit
+
+
+def _state(names: Sequence[str], values: NDArray[np.float32]) -> dict[str, float]:
+    return {name: float(v) for name, v in zip(names, values, strict=True) if np.isfinite(v) and v != 0}
+
+
+def _us(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)

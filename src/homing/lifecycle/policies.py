@@ -1,0 +1,105 @@
+"""The policies that an evaluation compares, by the names that people give them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing.decision import Constant, Context, Hold, Policy, Uniform
+from homing.lifecycle.release import Release, load_release
+from homing.schema import Config, Decisions, InputError, Vocabularies
+from homing.schema.errors import nearest
+from homing.store import Workspace
+
+_FEW_MESSAGES = 5  # with so few, sending one of them to all is a policy worth beating
+
+
+@dataclass(frozen=True)
+class Habit:
+    """What a release was seen to do: each message and channel by its mean logged propensity.
+
+    This is the release's distribution when it did not look at the user; else it is an average of it.
+    """
+
+    name: str
+    mean_propensity: NDArray[np.float64]  # [messages + 1, channels + 1]; the last of each is hold
+    floor: float = 0.0
+
+    def probabilities(self, context: Context) -> NDArray[np.float64]:
+        """Return float64 [n]: the mean propensities, shared by slots, made to sum to 1 in each row."""
+        candidates = context.candidates
+        cell = candidates.message.astype(np.int64) * self.mean_propensity.shape[1] + candidates.channel
+        row = candidates.row
+        _, place, shared = np.unique(
+            np.stack([row, cell], axis=1), axis=0, return_inverse=True, return_counts=True
+        )
+        mass = self.mean_propensity[candidates.message, candidates.channel] / shared[place]
+        total = np.add.reduceat(mass, candidates.offsets[:-1])
+        alone = candidates.is_hold.astype(np.float64)
+        return np.where(total[row] > 0, mass / np.where(total > 0, total, 1)[row], alone)
+
+
+def habit_of(name: str, decisions: list[Decisions], code: int, vocabularies: Vocabularies) -> Habit:
+    """Return the habit of the release with this code, from the ledger's decisions by shard."""
+    shape = (len(vocabularies.messages) + 1, len(vocabularies.channels) + 1)
+    total, count = np.zeros(shape), np.zeros(shape)
+    for log in decisions:
+        of = log.release == code
+        np.add.at(total, (log.message[of], log.channel[of]), log.propensity[of])
+        np.add.at(count, (log.message[of], log.channel[of]), 1)
+    return Habit(name, total / np.maximum(count, 1))
+
+
+def policy_names(config: Config, release: Release, vocabularies: Vocabularies) -> tuple[str, ...]:
+    """Return the configured policies, or a set that fits the log, without the logging policy itself."""
+    if config.evaluation.policies:
+        return tuple(dict.fromkeys(name for name in config.evaluation.policies if name != "logging"))
+    constants = vocabularies.messages.names if len(vocabularies.messages) <= _FEW_MESSAGES else ()
+    alone = release.objectives if len(release.objectives) > 1 else ()
+    return (
+        "hold",
+        "uniform",
+        *(f"constant:{name}" for name in constants),
+        "learned",
+        *(f"learned:{name}" for name in alone if config.objectives[name].weight > 0),
+    )
+
+
+def make_policy(
+    name: str, workspace: Workspace, release: Release, vocabularies: Vocabularies, logs: list[Decisions]
+) -> Policy:
+    """Return the policy of that name.
+
+    Args:
+        name: hold, uniform, constant:MESSAGE, learned, learned:OBJECTIVE or release:NAME.
+        workspace: where releases are.
+        release: the one that `learned` means.
+        vocabularies: of the ledger.
+        logs: the ledger's decisions by shard, from which the habit of a foreign release is read.
+
+    Raises:
+        InputError: the name is none of these.
+    """
+    kind, _, what = name.partition(":")
+    plain: dict[str, Policy] = {"hold": Hold(), "uniform": Uniform(), "learned": release.policy()}
+    if name in plain:
+        return plain[name]
+    if kind == "constant" and what in vocabularies.messages:
+        return Constant(vocabularies.messages.code(what), name)
+    if kind == "learned" and what in release.objectives:
+        return release.policy(what)
+    if kind == "release" and what in vocabularies.releases:
+        if (workspace.releases_path / what).is_dir():
+            return load_release(workspace, vocabularies, what).policy()
+        return habit_of(name, logs, vocabularies.releases.code(what), vocabularies)
+    known = {
+        "constant": vocabularies.messages.names,
+        "learned": release.objectives,
+        "release": vocabularies.releases.names,
+    }.get(kind)
+    if known is not None:
+        raise InputError(f"policy == {name!r}: no such {kind}{nearest(what, known)}")
+    kinds = ("hold", "uniform", "logging", "learned", "constant:MESSAGE", "learned:OBJECTIVE", "release:NAME")
+    raise InputError(f"policy == {name!r}, must be one of {', '.join(kinds)}{nearest(name, kinds)}")

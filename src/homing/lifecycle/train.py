@@ -1,0 +1,188 @@
+"""From the ledger to a release, in five steps.
+
+1. Split the decisions whose outcomes are complete.
+2. Replay the chosen candidates: state and features as of each epoch, outcomes after it.
+3. Fit one network with a head per objective; calibrate it on later decisions.
+4. Replay candidate sets, and set the temperature that the wished exploration asks for.
+5. Freeze it all as a release.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing.decision import resolve_temperature, utility
+from homing.lifecycle.progress import Progress, Silent, Timings
+from homing.lifecycle.release import Release, save_release, signed_weights
+from homing.lifecycle.replay import View, batches, chosen_candidates, outcomes_of, replay
+from homing.lifecycle.splits import CALIBRATION, TRAIN, Split, plan_split
+from homing.schema import Config, Features, InputError
+from homing.schema.times import MISSING, parse_duration
+from homing.state import StateLayout, feature_spec, population_rhythm
+from homing.store import Workspace, load_shard
+
+if TYPE_CHECKING:
+    from homing.models import Head, ResponseModel
+
+_TEMPERATURE_ROWS = 20_000  # decisions on which the automatic temperature is found
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training made and what it cost."""
+
+    release: Release
+    rows: dict[str, int]  # decisions by part
+    timings: Timings
+
+
+@dataclass(frozen=True)
+class _Examples:
+    features: Features  # one candidate, the chosen one, a row
+    outcomes: NDArray[np.float32]  # [rows, objectives]
+    part: NDArray[np.int8]  # [rows] TRAIN or CALIBRATION
+
+
+def train(workspace: Workspace, progress: Progress | None = None) -> Trained:
+    """Train on the workspace's log and make the release current.
+
+    Raises:
+        InputError: the log has no decisions with complete outcomes.
+    """
+    progress, timings, config = progress or Silent(), Timings(), workspace.config
+    vocabularies, watermark = workspace.ledger.vocabularies(), workspace.ledger.watermark()
+    with timings.measure("split"):
+        split, rhythm = survey(workspace, watermark, progress)
+    layout = StateLayout.from_config(config, vocabularies)
+    view = View(config, layout, feature_spec(layout, vocabularies), rhythm)
+    with timings.measure("replay"):
+        examples = _examples(workspace, view, split, watermark, progress)
+    with timings.measure("fit"):
+        model = _fit(config, examples, progress)
+    with timings.measure("temperature"):
+        overall, single = _temperatures(workspace, view, model, split, progress)
+    release = Release("", config, tuple(config.objectives), overall, single, split, watermark, view, model)
+    with timings.measure("save"):
+        release = save_release(workspace, release)
+    rows = {
+        name: int((examples.part == part).sum())
+        for name, part in (("train", TRAIN), ("calibration", CALIBRATION))
+    }
+    return Trained(release, rows, timings)
+
+
+def survey(workspace: Workspace, watermark: int, progress: Progress) -> tuple[Split, NDArray[np.float32]]:
+    """Return where the log is split, and the population's rhythm before the test period: float32 [168]."""
+    config, ledger = workspace.config, workspace.ledger
+    window = max(parse_duration(objective.window) for objective in config.objectives.values())
+    layout = StateLayout.from_config(config, ledger.vocabularies())
+    tally: dict[int, int] = {}
+    for partition in range(ledger.partitions):
+        shard = load_shard(workspace, partition, tables=("users", "decisions")).shard
+        epochs, counts = np.unique(shard.decisions.epoch_at, return_counts=True)
+        for epoch, count in zip(epochs.tolist(), counts.tolist(), strict=True):
+            if watermark != MISSING and epoch + window <= watermark:
+                tally[epoch] = tally.get(epoch, 0) + count
+        progress.update("survey", (partition + 1) / ledger.partitions / 2)
+    epochs = np.array(sorted(tally), np.int64)
+    split = plan_split(
+        epochs, np.array([tally[epoch] for epoch in epochs.tolist()], np.int64), window, config.training
+    )
+    rhythm = np.zeros(168, np.float64)
+    for partition in range(ledger.partitions):
+        shard = load_shard(workspace, partition, tables=("users", "events")).shard
+        rhythm += population_rhythm(shard, layout, split.outcomes_until(watermark))
+        progress.update("survey", 0.5 + (partition + 1) / ledger.partitions / 2)
+    return split, rhythm.astype(np.float32)
+
+
+def _examples(
+    workspace: Workspace, view: View, split: Split, watermark: int, progress: Progress
+) -> _Examples:
+    features, outcomes, parts = [], [], []
+    until = split.outcomes_until(watermark)
+    partitions = workspace.ledger.partitions
+    for partition in range(partitions):
+        shard = load_shard(workspace, partition).shard
+        part = split.assign(shard.users, shard.decisions.user, shard.decisions.epoch_at)
+        for row in batches(shard.decisions, (part == TRAIN) | (part == CALIBRATION)):
+            followed = outcomes_of(shard, row, view.config, until)
+            known = np.isfinite(followed).any(axis=1)
+            if known.any():
+                features.append(view.features(shard, chosen_candidates(shard, row[known])))
+                outcomes.append(followed[known])
+                parts.append(part[row[known]])
+        progress.update("replay", (partition + 1) / partitions)
+    if not features:
+        raise InputError("no logged decision can be trained on; run 'homing doctor' to see what is missing")
+    return _Examples(Features.concatenate(features), np.concatenate(outcomes), np.concatenate(parts))
+
+
+def heads_of(config: Config) -> tuple[Head, ...]:
+    """Return one head for each objective: a probability for `any`, else a mean."""
+    from homing.models import Head
+
+    return tuple(
+        Head(name, "binary" if objective.aggregate == "any" else "mean")
+        for name, objective in config.objectives.items()
+    )
+
+
+def _fit(config: Config, examples: _Examples, progress: Progress) -> ResponseModel:
+    from homing.models import fit_response
+
+    return fit_response(
+        examples.features,
+        examples.outcomes,
+        heads_of(config),
+        np.flatnonzero(examples.part == TRAIN),
+        np.flatnonzero(examples.part == CALIBRATION),
+        config.training,
+        config.engine.threads,
+        lambda done, note: progress.update("fit", done, note),
+    )
+
+
+def _temperatures(
+    workspace: Workspace, view: View, model: ResponseModel, split: Split, progress: Progress
+) -> tuple[float, tuple[float, ...]]:
+    """Return the temperature for the configured weights, and one for each objective alone."""
+    config = view.config
+    weights = signed_weights(config)
+    alone = np.sign(np.where(weights == 0, 1.0, weights))
+    if config.exploration.temperature != "auto":
+        given = float(config.exploration.temperature)
+        scale = np.where(weights == 0, 1.0, np.abs(weights))
+        return given, tuple(float(t) for t in given / scale)
+    values, counts = _values_on_calibration(workspace, view, model, split)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    share = config.exploration.best_share
+    progress.update("temperature", 1.0)
+    overall = resolve_temperature(utility(values, weights), offsets, share)
+    single = (
+        resolve_temperature(utility(values, np.eye(len(weights))[k] * alone[k]), offsets, share)
+        for k in range(len(weights))
+    )
+    return overall, tuple(single)
+
+
+def _values_on_calibration(
+    workspace: Workspace, view: View, model: ResponseModel, split: Split
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return values [n, objectives] and candidates [rows] of a sample of calibration decisions."""
+    values, counts, wanted = [], [], _TEMPERATURE_ROWS
+    for partition in range(workspace.ledger.partitions):
+        if wanted <= 0:
+            break
+        shard = load_shard(workspace, partition).shard
+        part = split.assign(shard.users, shard.decisions.user, shard.decisions.epoch_at)
+        row = np.flatnonzero(part == CALIBRATION)[:wanted]
+        candidates = replay(shard, row, view.config).candidates
+        values.append(model.predict(view.features(shard, candidates)))
+        counts.append(candidates.counts)
+        wanted -= len(row)
+    return np.concatenate(values), np.concatenate(counts)

@@ -1,0 +1,183 @@
+"""One pass over replayed decisions: what every policy would have done, and what a model makes of it.
+
+Only per-decision sums leave the pass, so memory grows with decisions x policies and not with candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing.decision import Context, Policy
+from homing.lifecycle.progress import Progress
+from homing.lifecycle.release import Release
+from homing.lifecycle.replay import View, batches, chosen_candidates, outcomes_of, replay
+from homing.schema import Candidates, Features, Shard
+from homing.store import Workspace, load_shard
+
+#: Which decisions of a shard to look at: bool [decisions].
+Wanted = Callable[[Shard], NDArray[np.bool_]]
+#: Predictions of a cross-fitted model for candidates of rows whose users have these hashes.
+Predict = Callable[[Features, NDArray[np.uint64], NDArray[np.int32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The logged choices of the wanted decisions, as a model sees them."""
+
+    features: Features  # one candidate a row
+    outcome: NDArray[np.float32]  # [rows, objectives]
+    user_hash: NDArray[np.uint64]  # [rows]
+    release: NDArray[np.int32]  # [rows] code of the release that logged it
+
+
+@dataclass(frozen=True)
+class Valued:
+    """One row per replayed decision."""
+
+    user: NDArray[np.int64]  # [rows] unique over shards
+    release: NDArray[np.int32]  # [rows] code of the release that logged it
+    test: NDArray[np.bool_]  # [rows] held out from training
+    message: NDArray[np.int32]  # [rows] logged choice, -1: hold
+    channel: NDArray[np.int16]  # [rows] logged choice, -1: hold
+    propensity: NDArray[np.float64]  # [rows] logged
+    offered: NDArray[np.int32]  # [rows, channels] candidates by channel; hold is one more
+    outcome: NDArray[np.float32]  # [rows, objectives] NaN: not complete
+    expected: NDArray[np.float32]  # [rows, objectives] the release's prediction for the logged choice
+    fitted: NDArray[np.float32]  # [rows, objectives] the cross-fitted prediction for the logged choice
+    weight: NDArray[np.float32]  # [rows, policies] target probability of the choice by its propensity
+    direct: NDArray[np.float32]  # [rows, policies, objectives] sum over candidates of pi times fitted
+    send: NDArray[np.float32]  # [rows, policies] probability of sending anything
+    lift: NDArray[np.float32]  # [rows, messages, objectives] expected beyond hold; NaN: not eligible
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Valued]) -> Valued:
+        """Stack shards."""
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Does the replay see what the log saw?"""
+
+    rows: int
+    other_set: int  # rows whose candidate set has another hash than the log's
+    lost: int  # decisions whose logged choice is not in the replayed set
+
+
+def gather_chosen(workspace: Workspace, view: View, wanted: Wanted, progress: Progress) -> Chosen:
+    """Return features and outcomes of the logged choices of all wanted decisions."""
+    watermark, partitions = workspace.ledger.watermark(), workspace.ledger.partitions
+    features, outcome, hashes, release = [], [], [], []
+    for partition in range(partitions):
+        shard = load_shard(workspace, partition).shard
+        for row in batches(shard.decisions, wanted(shard)):
+            features.append(view.features(shard, chosen_candidates(shard, row)))
+            outcome.append(outcomes_of(shard, row, view.config, watermark))
+            hashes.append(shard.users.hash[shard.decisions.user[row], 0])
+            release.append(shard.decisions.release[row])
+        progress.update("outcomes", (partition + 1) / partitions)
+    return Chosen(
+        Features.concatenate(features),
+        np.concatenate(outcome),
+        np.concatenate(hashes),
+        np.concatenate(release),
+    )
+
+
+def value_decisions(
+    workspace: Workspace,
+    release: Release,
+    policies: Sequence[Policy],
+    wanted: Wanted,
+    is_test: Wanted,
+    predict: Predict,
+    lift_messages: int,
+    progress: Progress,
+) -> tuple[Valued, Agreement]:
+    """Replay the wanted decisions and value them under every policy.
+
+    Args:
+        workspace: whose ledger is replayed.
+        release: whose model gives values and whose rules hold.
+        policies: what to compare.
+        wanted: which decisions.
+        is_test: which of them training never saw.
+        predict: the cross-fitted outcome model.
+        lift_messages: how many messages to keep the expected lift of; 0 for none.
+        progress: where to report.
+    """
+    watermark, partitions = workspace.ledger.watermark(), workspace.ledger.partitions
+    parts, rows, other, lost = [], 0, 0, 0
+    for partition in range(partitions):
+        shard = load_shard(workspace, partition).shard
+        test = is_test(shard)
+        for row in batches(shard.decisions, wanted(shard)):
+            seen = replay(shard, row, release.view.config)
+            features = release.view.features(shard, seen.candidates)
+            log = shard.decisions
+            user = log.user[seen.row]
+            values = release.model.predict(features)
+            fitted = predict(features, shard.users.hash[user, 0], log.release[seen.row])
+            context = Context(shard, seen.candidates, values)
+            starts = seen.candidates.offsets[:-1]
+            weight, direct, send = [], [], []
+            for policy in policies:
+                share = policy.probabilities(context)
+                weight.append(share[seen.chosen] / log.propensity[seen.row])
+                direct.append(np.add.reduceat(share[:, None] * fitted, starts))
+                send.append(1 - share[starts])  # hold is the first of every row
+            parts.append(
+                Valued(
+                    user=(np.int64(partition) << 40) + user,
+                    release=log.release[seen.row],
+                    test=test[seen.row],
+                    message=log.message[seen.row],
+                    channel=log.channel[seen.row],
+                    propensity=log.propensity[seen.row],
+                    offered=_offered(seen.candidates, len(shard.vocabularies.channels)),
+                    outcome=outcomes_of(shard, seen.row, release.view.config, watermark),
+                    expected=values[seen.chosen],
+                    fitted=fitted[seen.chosen],
+                    weight=np.stack(weight, axis=1).astype(np.float32),
+                    direct=np.stack(direct, axis=1).astype(np.float32),
+                    send=np.stack(send, axis=1).astype(np.float32),
+                    lift=_lift(seen.candidates.message, seen.candidates.row, values, starts, lift_messages),
+                )
+            )
+            rows, other, lost = rows + len(row), other + int((~seen.same_set).sum()), lost + seen.lost
+        progress.update("policies", (partition + 1) / partitions)
+    return Valued.concatenate(parts), Agreement(rows, other, lost)
+
+
+def _offered(candidates: Candidates, channels: int) -> NDArray[np.int32]:
+    sends = np.flatnonzero(~candidates.is_hold)
+    cell = candidates.row[sends] * channels + candidates.channel[sends]
+    counts = np.bincount(cell, minlength=len(candidates.rows) * channels)
+    return counts.reshape(len(candidates.rows), channels).astype(np.int32)
+
+
+def _lift(
+    message: NDArray[np.int32],
+    row: NDArray[np.int64],
+    values: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    messages: int,
+) -> NDArray[np.float32]:
+    """Return values beyond hold by row and message, averaged over channels and slots."""
+    shape = (len(starts), messages)
+    lift = np.full((*shape, values.shape[1]), np.nan, np.float32)
+    kept = np.flatnonzero((message >= 0) & (message < messages))
+    cell = row[kept] * messages + message[kept]
+    count = np.bincount(cell, minlength=shape[0] * messages)
+    for k in range(values.shape[1]):
+        total = np.bincount(cell, weights=values[kept, k], minlength=len(count))
+        mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+        lift[:, :, k] = mean.reshape(shape) - values[starts, k][:, None]
+    return lift
