@@ -42,7 +42,6 @@ class _Grid:
     row: NDArray[np.int64]  # [items]
     opportunity: NDArray[np.int64]  # [items] row in the shard's opportunities
     channel: NDArray[np.int16]  # [items] code
-    first: NDArray[np.int64]  # [items] the item's first place
     item: NDArray[np.int64]  # [n]
     slot: NDArray[np.int64]  # [n] place in Slots
 
@@ -131,7 +130,6 @@ def _expand(shard: Shard, slots: Slots, row: NDArray[np.int64], opportunity: NDA
         row=row[shown],
         opportunity=opportunity[shown],
         channel=channel.astype(np.int16),
-        first=offsets_of(counts)[:-1],
         item=np.repeat(np.arange(len(shown)), counts),
         slot=spans(first, counts),
     )
@@ -202,7 +200,9 @@ def _exclusions(
     sampled = mix64(shard.users.hash[:, 1]) / 2.0**64 < share
     place = np.flatnonzero((rule != ELIGIBLE) & sampled[rows.user[grid.row]][grid.item])
     unslotted = np.array([name in UNSLOTTED for name in rules])[rule[place]]
-    once = ~unslotted | (place == grid.first[grid.item[place]])
+    once = ~unslotted
+    _, first = np.unique(grid.item[place[unslotted]], return_index=True)
+    once[np.flatnonzero(unslotted)[first]] = True
     place, unslotted = place[once], unslotted[once]
     item = grid.item[place]
     return Exclusions(

@@ -105,7 +105,9 @@ def local_starts(
     """
     today = (epoch + zones.offsets_at(zone, epoch)) // DAY
     days = np.arange(-(-horizon // DAY) + 2)  # a clock that jumps a day ahead reaches one day further
-    local = ((today[:, None, None] + days[:, None]) * DAY + clocks).reshape(len(zone), -1)
+    local = ((today[:, None, None] + days[:, None]) * DAY + clocks).reshape(
+        len(zone), len(days) * len(clocks)
+    )
     wide = np.repeat(zone, local.shape[1])
     start = _first_showing(wide, local.ravel(), zones).reshape(local.shape)
     inside = (start >= epoch[:, None]) & (start < epoch[:, None] + horizon)

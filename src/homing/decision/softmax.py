@@ -32,13 +32,14 @@ def utility(
         prices: [limits] utility per unit of each limit; without them nothing is subtracted.
 
     Raises:
-        InputError: prices without costs, or a utility that is not finite.
+        InputError: prices without costs, columns and weights that differ in number, or a utility that is
+            not finite.
     """
-    result = np.asarray(values, np.float64) @ np.asarray(weights, np.float64)
+    result = _weighted(values, weights)
     if prices is not None:
         if costs is None:
             raise InputError(f"prices == {prices}, but the candidates have no costs; pass costs [n, limits]")
-        result -= np.asarray(costs, np.float64) @ np.asarray(prices, np.float64)
+        result -= _weighted(costs, prices)
     if not np.isfinite(result).all():
         place = int(np.flatnonzero(~np.isfinite(result))[0])
         raise InputError(
@@ -111,6 +112,16 @@ def resolve_temperature(utility: NDArray[np.float64], offsets: NDArray[np.int64]
             share = np.mean(1 / np.add.reduceat(np.exp(gap / np.exp(middle)), first))
         low, high = (middle, high) if share > best_share else (low, middle)
     return float(np.exp((low + high) / 2))
+
+
+def _weighted(columns: NDArray[np.floating[Any]], weights: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return columns @ weights in float64 [n], rounded alike in every batch, which BLAS does not promise."""
+    if columns.shape[1] != len(weights):
+        raise InputError(f"{columns.shape[1]} columns meet {len(weights)} weights, must be as many")
+    total = np.zeros(len(columns))
+    for column, weight in zip(columns.T, weights, strict=True):
+        total += column.astype(np.float64) * float(weight)
+    return total
 
 
 def _below_best(utility: NDArray[np.float64], offsets: NDArray[np.int64]) -> NDArray[np.float64]:
