@@ -117,6 +117,18 @@ def append_decisions(workspace: Workspace, writer: LedgerWriter, partition: int,
     return len(fresh)
 
 
+def append_exclusions(workspace: Workspace, writer: LedgerWriter, partition: int, rows: pl.DataFrame) -> int:
+    """Add the rows of `exclusion_rows`, unless the run has some there already; return how many were added."""
+    if not len(rows):
+        return 0
+    is_run = pl.col("run_id") == rows["run_id"][0]
+    files = workspace.ledger.files("exclusions", partition)
+    if len(scan(files, contract_types("exclusions", ("run_id",)), is_run).head(1).collect()):
+        return 0
+    writer.add_partition("exclusions", partition, rows)
+    return len(rows)
+
+
 def write_decisions(workspace: Workspace, run: Run, partition: int, rows: pl.DataFrame) -> Path:
     """Write the rows of `decision_rows` to `runs/<run>/decisions/part-XX.parquet` and return that path.
 
