@@ -11,7 +11,7 @@ import re
 import unicodedata
 import warnings
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ _VARIABLES: Final = {
 
 FONT: Final = 12.0
 SMALL: Final = 11.0
-_STYLE: Final = {
+_STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "homing",
     "font.family": ["DejaVu Sans"],  # ships with matplotlib: text is measured alike on every machine
@@ -115,8 +115,8 @@ def to_svg(drawn: Figure, name: str, title: str, description: str) -> str:
     body = _TAG.sub(lambda match: _tag(match[0], name), body)
     body = re.sub(r"\s*\n\s*", "\n", body)
     return (
-        f'<svg role="img" aria-labelledby="{name}-title {name}-description" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}">\n<title id="{name}-title">{escape(title)}</title>\n'
+        f'<svg role="img" aria-labelledby="{name}-title {name}-description" '
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">\n<title id="{name}-title">{escape(title)}</title>\n'
         f'<desc id="{name}-description">{escape(description)}</desc>\n{body}</svg>'
     )
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from homing.report.canvas import clean
 from homing.report.facts import Facts
-from homing.report.numbers import compact
+from homing.report.numbers import compact, moment, span
 from homing.report.sections.data import funnel_section, health_section
 from homing.report.sections.quality import quality_section
 from homing.report.sections.run import reading_section, stages_section
@@ -19,6 +20,7 @@ from homing.report.sections.values import truth_section, uplift_section, values_
 from homing.report.view import Picture, Section, Table, Text, Tile, Tiles
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_BRACKET: Final = re.compile(r"(?<=\d) ?%? \[[^\[\]]*\]|\[[^\[\]]*\]")
 
 
 def document(facts: Facts) -> str:
@@ -37,6 +39,7 @@ def document(facts: Facts) -> str:
         "tiles": lambda block: isinstance(block, Tiles),
         "text": lambda block: isinstance(block, Text),
     }
+    environment.filters |= {"prose": _prose, "moment": moment}
     page = environment.get_template("page.html").render(
         header=facts.header,
         alerts=sorted(facts.alerts, key=lambda alert: ("critical", "warning", "note").index(alert.level)),
@@ -48,15 +51,28 @@ def document(facts: Facts) -> str:
     return clean(page)
 
 
+def _prose(text: str) -> Markup:
+    """Return a sentence whose intervals do not break over lines, with `code` set as code."""
+    together = _BRACKET.sub(lambda match: match[0].replace(" ", "\u00a0"), text)
+    together = re.sub(r"(?<=\d) (?=%|pp\b)", "\u202f", together)
+    parts = together.split("`")
+    if len(parts) % 2 == 0:  # a single backtick is only a character
+        return escape(together)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
 def _asset(name: str) -> Markup:
-    return Markup((_TEMPLATES / name).read_text("utf-8"))  # noqa: S704  our own file
+    return Markup((_TEMPLATES / name).read_text("utf-8"))
 
 
 def _tiles(facts: Facts) -> tuple[Tile, ...]:
     header = facts.header
     tiles = [Tile("Users", compact(header.users)), Tile("Decisions in the log", compact(header.decisions))]
     if header.log_from and header.log_until:
-        tiles.append(Tile("Log", f"{header.log_from[:10]} – {header.log_until[:10]}"))
+        tiles.append(Tile("Log", span(header.log_from, header.log_until)))
     if header.release:
         tiles.append(Tile("Release", header.release))
     return tuple(tiles)
@@ -76,7 +92,7 @@ def _sections(facts: Facts) -> tuple[Section, ...]:
         funnel_section(facts.funnel)
         if facts.funnel is not None
         else Section("funnel", "Funnel", command="homing plan --at TIME"),
-        weights_section(facts.weights)
+        weights_section(facts.weights, facts.values)
         if facts.weights
         else Section("weights", "If weights changed", command="homing evaluate"),
         quality_section(facts.quality)

@@ -285,6 +285,7 @@ class Expected:
     unit: Unit
     planned: float
     hold: float = nan  # if nothing were sent
+    meaning: str = ""  # such as 'opted out within 7d'
 
 
 @dataclass(frozen=True)

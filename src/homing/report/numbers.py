@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from math import floor, isfinite, log10
 from typing import Final
 
@@ -10,23 +11,26 @@ from homing.report.facts import Estimate, Unit
 UNKNOWN: Final = "–"
 #: Narrow no-break space, between a number and its unit.
 THIN: Final = "\u202f"
-_MINUS: Final = "\u2212"
+MINUS: Final = "\u2212"
 _MOST_DECIMALS: Final = 6
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def count(number: float) -> str:
     """Return a whole number with separators: `1,234,567`."""
-    return f"{round(number):,}".replace("-", _MINUS) if isfinite(number) else UNKNOWN
+    return f"{round(number):,}".replace("-", MINUS) if isfinite(number) else UNKNOWN
 
 
-def compact(number: float) -> str:
-    """Return three digits and a letter: `1.23 M`, `45.6 k`, `789`."""
+def compact(number: float, full: int = 99_999) -> str:
+    """Return whole numbers up to `full` in full, greater ones in three digits: `1.23 M`, `456 k`."""
     if not isfinite(number) or abs(number) >= 1e15:
         return significant(number)
+    if abs(number) <= full and number == round(number):
+        return count(number)
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         # 999,500 rounds to 1,000 k, which is 1 M
         if abs(number) >= size * (1 if size == 1e3 else 0.9995):
-            return f"{_trim(_fixed(number / size, 3))}{THIN}{letter}"
+            return f"{_trim(_minus(_fixed(number / size, 3)))}{THIN}{letter}"
     return significant(number)
 
 
@@ -61,7 +65,7 @@ def signed(number: float, unit: Unit) -> str:
 
 
 def interval(estimate: Estimate, unit: Unit) -> str:
-    """Return `18.3 % [17.9, 18.7]`: as many decimals as the interval's width carries, the same in all three."""
+    """Return `18.3 % [17.9, 18.7]`, with as many decimals as the interval's width carries."""
     scale, suffix = (100.0, f"{THIN}%") if unit == "rate" else (1.0, "")
     return _interval(estimate, scale, suffix, sign=False)
 
@@ -96,6 +100,51 @@ def memory(size: float) -> str:
     return f"{significant(size)}{THIN}B"
 
 
+def split(text: str) -> tuple[str, str]:
+    """Return the number and the bracket of what `interval` or `difference` wrote."""
+    number, _, bracket = text.partition(" [")
+    return number, f"[{bracket}" if bracket else ""
+
+
+def confidence(level: float) -> str:
+    """Return the confidence of an interval: `95 %`."""
+    return f"{level * 100:g}{THIN}%"
+
+
+def moment(text: str) -> str:
+    """Return an ISO 8601 time as `1 Mar 2026, 06:00 UTC`; other text stays as it is."""
+    at = _parsed(text)
+    if at is None:
+        return text
+    return f"{_date(at)} {at.year}, {at:%H:%M}{' UTC' if at.utcoffset() == timedelta(0) else ''}"
+
+
+def day(text: str | None) -> str:
+    """Return the date of an ISO 8601 time as `1 Mar 2026`; empty where there is none."""
+    at = _parsed(text or "")
+    return text or "" if at is None else f"{_date(at)} {at.year}"
+
+
+def span(first: str, last: str) -> str:
+    """Return two ISO 8601 times as `18 Jan – 1 Mar 2026`."""
+    start, end = _parsed(first), _parsed(last)
+    if start is None or end is None or start.year != end.year:
+        return f"{day(first)} – {day(last)}"
+    return f"{_date(start)} – {_date(end)} {end.year}"
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _date(at: datetime) -> str:
+    # not strftime: its month names follow the machine's locale
+    return f"{at.day} {_MONTHS[at.month - 1]}"
+
+
 def _interval(estimate: Estimate, scale: float, suffix: str, *, sign: bool) -> str:
     if not isfinite(estimate.value):
         return UNKNOWN
@@ -127,7 +176,7 @@ def _trim(text: str) -> str:
 def _minus(text: str) -> str:
     if text.lstrip("-").strip("0.,") == "":
         return text.lstrip("-")
-    return text.replace("-", _MINUS)
+    return text.replace("-", MINUS)
 
 
 def _superscript(number: int) -> str:

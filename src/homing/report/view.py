@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Drawing
 
 from homing.report.canvas import to_svg
 from homing.report.facts import Estimate, Judgement, Unit
-from homing.report.numbers import count, difference, interval, plain
+from homing.report.numbers import count, difference, interval, plain, split
 
 #: Widths of a figure over the whole column, on a wide screen and on a phone, and of one beside another.
 WIDE, NARROW, HALF = 800, 348, 384
@@ -112,14 +112,14 @@ def interval_cell(estimate: Estimate | None, unit: Unit) -> Cell:
     """Return an estimate with its interval."""
     if estimate is None:
         return Cell("")
-    return Cell(interval(estimate, unit), _known(estimate.value))
+    return _bracketed(interval(estimate, unit), estimate)
 
 
 def difference_cell(estimate: Estimate | None, unit: Unit) -> Cell:
     """Return a difference with its interval; empty where there is none."""
     if estimate is None:
         return Cell("")
-    return Cell(difference(estimate, unit), _known(estimate.value))
+    return _bracketed(difference(estimate, unit), estimate)
 
 
 def judgement_cell(judgement: Judgement, reason: str) -> Cell:
@@ -153,7 +153,12 @@ def slug(words: Sequence[str | int]) -> str:
 
 def _svg(drawing: Drawing, name: str, title: str, description: str) -> Markup:
     # the drawing has escaped every text in it
-    return Markup(to_svg(drawing, name, title, description))  # noqa: S704
+    return Markup(to_svg(drawing, name, title, description))
+
+
+def _bracketed(text: str, estimate: Estimate) -> Cell:
+    number, bracket = split(text)
+    return Cell(number, _known(estimate.value), detail=bracket)
 
 
 def _known(number: float) -> float | None:

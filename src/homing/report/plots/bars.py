@@ -42,9 +42,11 @@ class Bar:
 def bars(rows: Sequence[Bar], width: int, label_share: float = 0.34) -> Figure:
     """Return horizontal bars from top to bottom; label at the left, text behind the bar."""
     drawn = figure(width, _ROW * len(rows) + 6)
-    widest = max(text_width(row.label) for row in rows)
-    left = min(widest + 12, width * label_share)
-    right = min(max(text_width(row.text) for row in rows) + 12, width * label_share)
+    labels = max((text_width(row.label) * (1.12 if row.strong else 1) for row in rows), default=0)
+    left = min(labels + 14, width * label_share)
+    texts = max((text_width(row.text, SMALL) for row in rows), default=0) + 12
+    notes = max((text_width(row.note, SMALL) for row in rows), default=0)
+    right = min(texts + (notes + 10 if notes else 0), width * 0.4)
     area = axes(drawn, left, right, 3, 3)
     area.set_axis_off()
     longest = float(max((row.end for row in rows), default=0)) or 1.0
@@ -57,16 +59,9 @@ def bars(rows: Sequence[Bar], width: int, label_share: float = 0.34) -> Figure:
             area.barh(place, length, left=row.start, height=_THICK / _ROW, color=row.colour, linewidth=0)
         if row.start > 0:
             area.plot([0, row.start], [place, place], color=RULE, linewidth=1, solid_capstyle="butt")
-        area.text(
-            -12 * pixel,
-            place,
-            fit(row.label, left - 12),
-            ha="right",
-            va="center",
-            fontsize=FONT,
-            fontweight="bold" if row.strong else "normal",
-            color=INK,
-        )
+        weight = "bold" if row.strong else "normal"
+        label = fit(row.label, (left - 12) / (1.08 if row.strong else 1))
+        area.text(-left * pixel, place, label, va="center", fontsize=FONT, fontweight=weight, color=INK)
         behind = row.start + length + 7 * pixel
         area.text(behind, place, row.text, va="center", fontsize=SMALL, color=INK, clip_on=False)
         after = behind + (text_width(row.text, SMALL) + 10) * pixel
@@ -93,7 +88,7 @@ def heat(rows: Sequence[tuple[str, Sequence[int]]], texts: Sequence[Sequence[str
     area.set_ylim(len(rows), 0)
     most = max((count for _, counts in rows for count in counts), default=0) or 1
     for place, (label, counts) in enumerate(rows):
-        area.text(-10 / cell, place + 0.5, fit(label, left - 12), ha="right", va="center", color=INK)
+        area.text(-left / cell, place + 0.5, fit(label, left - 12), va="center", fontsize=FONT, color=INK)
         for hour, count in enumerate(counts):
             depth = count / most
             area.add_patch(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from homing.report.canvas import FONT, INK, MUTED, PAPER, RULE, SMALL, axes, figure, fit, text_width
 from homing.report.facts import Estimate
+from homing.report.plots.ticks import Kind, room_for, ticks
 
 _ROW = 27
 _TEXT_FROM = 520  # pixels of width from which the numbers are written beside the rows
+_GAP = 16
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Row:
     estimate: Estimate
     text: str  # the numbers, as people read them
     colour: str
+    word: str = ""  # a judgement, behind the numbers
     strong: bool = False
     trusted: bool = True  # else hollow and faint, and not part of the scale
     expected: float | None = None  # a mark beside the estimate, such as what was promised
@@ -33,7 +35,7 @@ class Row:
 def forest(
     rows: Sequence[Row],
     width: int,
-    tick: Callable[[float], str],
+    kind: Kind,
     *,
     reference: float | None = None,
     band: tuple[float, float] | None = None,
@@ -44,52 +46,44 @@ def forest(
     Args:
         rows: from top to bottom.
         width: of the figure, pixels.
-        tick: the text of a number on the axis.
+        kind: how the axis is written.
         reference: a dashed vertical line.
         band: a shaded vertical band, such as the interval of the reference.
         guardrail: a dotted vertical line.
     """
-    drawn = figure(width, _ROW * len(rows) + 34)
-    left = min(max(text_width(row.label) * (1.06 if row.strong else 1) for row in rows) + 14, width * 0.34)
-    beside = width >= _TEXT_FROM
-    right = max(text_width(row.text, SMALL) for row in rows) + 20 if beside else 10
-    area = axes(drawn, left, right, 4, 28)
+    drawn = figure(width, _ROW * len(rows) + 30)
+    labels = max((text_width(row.label) * (1.12 if row.strong else 1) for row in rows), default=0)
+    left = min(labels + _GAP, width * 0.34)
+    words = max((text_width(row.word, SMALL) for row in rows), default=0) if width >= _TEXT_FROM else 0
+    words += _GAP if words else 0
+    texts = max((text_width(row.text, SMALL) for row in rows), default=0) if width >= _TEXT_FROM else 0
+    right = min(texts + words + _GAP, width * 0.45) if texts else 8
+    area = axes(drawn, left, right, 2, 26)
     low, high = _limits(rows, [reference, guardrail, *(band or ())])
     area.set_xlim(low, high)
     area.set_ylim(len(rows) - 0.4, -0.6)
     area.set_yticks([])
-    area.xaxis.set_major_locator(MaxNLocator(_ticks(low, high, width - left - right, tick)))
-    area.xaxis.set_major_formatter(FuncFormatter(lambda number, _: tick(number)))
+    room = width - left - right
+    area.set_xticks(*_ticks(low, high, room, kind))
     area.grid(axis="x", color=RULE, linewidth=1, alpha=0.6)
     if band is not None and all(map(isfinite, band)):
         area.axvspan(*band, color=MUTED, alpha=0.14, linewidth=0)
     if reference is not None and isfinite(reference):
         area.axvline(reference, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
     if guardrail is not None:
-        area.axvline(guardrail, color=INK, linewidth=1.2, linestyle=(0, (1, 2)))
-    pixel = (high - low) / (width - left - right)
+        area.axvline(guardrail, color=INK, linewidth=1.4, linestyle=(0, (1, 2)))
+    pixel = (high - low) / room
     for place, row in enumerate(rows):
-        weight = "bold" if row.strong else "normal"
-        area.text(
-            low - 12 * pixel,
-            place,
-            fit(row.label, left - 14),
-            ha="right",
-            va="center",
-            fontsize=FONT,
-            fontweight=weight,
-            color=INK if row.trusted else MUTED,
-        )
-        if beside:
-            area.text(
-                high + (right - 2) * pixel,
-                place,
-                row.text,
-                ha="right",
-                va="center",
-                fontsize=SMALL,
-                color=INK if row.trusted else MUTED,
-            )
+        ink, weight = (INK if row.trusted else MUTED), ("bold" if row.strong else "normal")
+        label = fit(row.label, (left - _GAP) / (1.08 if row.strong else 1))
+        area.text(low - left * pixel, place, label, va="center", fontsize=FONT, fontweight=weight, color=ink)
+        if texts:
+            behind = high + (right - words) * pixel
+            shown = fit(row.text, right - words, SMALL)
+            area.text(behind, place, shown, ha="right", va="center", fontsize=SMALL, color=ink)
+        if words:
+            start = high + (right - words + _GAP) * pixel
+            area.text(start, place, row.word, va="center", fontsize=SMALL, color=row.colour)
         _mark(area, place, row, low, high)
     return drawn
 
@@ -138,6 +132,10 @@ def _numbers(row: Row) -> list[float]:
     return [number for number in candidates if isfinite(number)]
 
 
-def _ticks(low: float, high: float, room: float, tick: Callable[[float], str]) -> int:
-    widest = max(text_width(tick(number), SMALL) for number in (low, (low + high) / 2, high))
-    return max(2, min(8, int(room / (widest + 26))))
+def _ticks(low: float, high: float, room: float, kind: Kind) -> tuple[list[float], list[str]]:
+    """Return as many ticks, up to seven, as have room beside one another."""
+    for most in (7, 6, 5, 4, 3, 2):
+        places, texts = ticks(low, high, most, kind)
+        if len(texts) * (room_for(texts) + 14) <= room:
+            break
+    return places, texts

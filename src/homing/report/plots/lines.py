@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from homing.report.canvas import (
     ACCENT,
@@ -23,6 +23,7 @@ from homing.report.canvas import (
     spread,
     text_width,
 )
+from homing.report.plots.ticks import Kind, room_for, ticks
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def lines(
     width: int,
     height: int,
     *,
-    y_text: Callable[[float], str],
-    ticks: Sequence[tuple[float, str]] = (),
+    kind: Kind,
+    x_ticks: Sequence[tuple[float, str]] = (),
     x_label: str = "",
     y_label: str = "",
     from_zero: bool = False,
@@ -61,15 +62,15 @@ def lines(
     low = min(low, 0.0) if from_zero else low
     margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
     low, high = (low if from_zero and low == 0 else low - margin), high + margin
-    left = max(text_width(y_text(number), SMALL) for number in (low, (low + high) / 2, high)) + 12
+    places, texts = ticks(low, high, 4, kind)
+    left = room_for(texts) + 12
     top, bottom = (24 if y_label else 8), (42 if x_label else 26)
     area = axes(drawn, left, right, top, bottom)
     if log_x:
         area.set_xscale("log", base=2)
         area.minorticks_off()
     area.set_ylim(low, high)
-    area.yaxis.set_major_locator(MaxNLocator(4))
-    area.yaxis.set_major_formatter(FuncFormatter(lambda number, _: y_text(number)))
+    area.set_yticks(places, texts)
     area.grid(axis="y", color=RULE, linewidth=1, alpha=0.7)
     for line in drawn_lines:
         if len(line.low):
@@ -85,8 +86,8 @@ def lines(
             solid_joinstyle="round",
         )
     area.margins(x=0.02)
-    if ticks:
-        area.set_xticks([place for place, _ in ticks], [text for _, text in ticks])
+    if x_ticks:
+        area.set_xticks([place for place, _ in x_ticks], [text for _, text in x_ticks])
     else:
         area.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if x_label:
@@ -119,24 +120,24 @@ def _name_ends(area: Axes, drawn_lines: Sequence[Line], room: float, pixel: floa
 
 
 def multiples(
-    named: Sequence[tuple[str, Sequence[float], str]], ticks: Sequence[tuple[int, str]], width: int
+    named: Sequence[tuple[str, Sequence[float], str]], x_ticks: Sequence[tuple[int, str]], width: int
 ) -> Figure:
     """Return one small area plot for each series, every one on its own scale from zero.
 
     Args:
         named: name, numbers at 0, 1, 2 ..., and a text that stands beside the name.
-        ticks: places and texts under the lowest row of each column.
+        x_ticks: places and texts under the lowest row of each column.
         width: of the figure, pixels.
     """
     columns = max(1, min(len(named), width // 190))
     deep = -(-len(named) // columns)
-    high, gap = 96, 26
-    drawn = figure(width, high * deep + 8)
+    high, gap = 108, 26
+    drawn = figure(width, high * deep - 12)
     wide = (width - gap * (columns - 1)) / columns
     for place, (name, numbers, text) in enumerate(named):
         row, column = divmod(place, columns)
         left = column * (wide + gap)
-        area = axes(drawn, left, width - left - wide, row * high + 22, (deep - 1 - row) * high + 30)
+        area = axes(drawn, left, width - left - wide, row * high + 24, (deep - 1 - row) * high + 22)
         x = np.arange(len(numbers))
         y = np.asarray(numbers, float)
         area.fill_between(x, y, 0, color=ACCENT, alpha=0.16, linewidth=0)
@@ -145,11 +146,11 @@ def multiples(
         area.set_ylim(0, most * 1.08 or 1)
         area.set_xlim(0, max(len(numbers) - 1, 1))
         area.set_yticks([])
-        area.set_xticks([at for at, _ in ticks], [word for _, word in ticks])
-        labels = area.get_xticklabels()
-        for label, side in zip(labels, ("left", *["center"] * (len(labels) - 2), "right"), strict=False):
-            label.set_horizontalalignment(side)
-        y_top = 1 + 8 / (high - 52)
+        area.set_xticks([at for at, _ in x_ticks], [word for _, word in x_ticks])
+        ends = area.get_xticklabels()
+        ends[0].set_horizontalalignment("left")
+        ends[-1].set_horizontalalignment("right" if len(ends) > 1 else "left")
+        y_top = 1 + 6 / (high - 50)
         space = wide - text_width(text, SMALL) - 8
         area.text(0, y_top, fit(name, space), color=INK, transform=area.transAxes, va="bottom")
         area.text(
@@ -162,7 +163,7 @@ def calibration(
     predicted: Sequence[float],
     observed: Sequence[tuple[float, float, float]],
     width: int,
-    text: Callable[[float], str],
+    kind: Kind,
 ) -> Figure:
     """Return observed (value, low, high) over predicted means, beside the diagonal of perfect calibration."""
     height = round(width * 0.72)
@@ -172,14 +173,13 @@ def calibration(
     ]
     low, high = (min(0.0, *known), max(known)) if known else (0.0, 1.0)
     high = high if high > low else low + 1.0
-    left = max(text_width(text(number), SMALL) for number in (low, (low + high) / 2, high)) + 12
-    area = axes(drawn, left, 14, 24, 42)
     reach = (high - low) * 1.04
+    places, texts = ticks(low, low + reach, 4, kind)
+    area = axes(drawn, room_for(texts) + 12, 14, 24, 42)
     area.set_xlim(low, low + reach)
     area.set_ylim(low, low + reach)
-    for axis, count in ((area.xaxis, 4), (area.yaxis, 5)):
-        axis.set_major_locator(MaxNLocator(count))
-        axis.set_major_formatter(FuncFormatter(lambda number, _: text(number)))
+    area.set_xticks(places, texts)
+    area.set_yticks(places, texts)
     area.grid(color=RULE, linewidth=1, alpha=0.6)
     area.plot([low, low + reach], [low, low + reach], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
     for x, (value, lower, upper) in zip(predicted, observed, strict=True):

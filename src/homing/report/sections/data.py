@@ -6,7 +6,7 @@ from math import isfinite, nan
 
 from homing.report.canvas import ACCENT, BAD, GOOD, MUTED, NEUTRAL
 from homing.report.facts import Funnel, Health, PropensityCheck, Timeline
-from homing.report.numbers import compact, count, interval, percent
+from homing.report.numbers import compact, count, day, interval, percent
 from homing.report.plots.bars import Bar, bars
 from homing.report.plots.forest import Row, forest
 from homing.report.plots.lines import multiples
@@ -116,8 +116,8 @@ def _tables(health: Health) -> Table:
                 Cell(table.table),
                 count_cell(table.rows),
                 count_cell(table.quarantined),
-                Cell(_day(table.first_at)),
-                Cell(_day(table.last_at)),
+                Cell(day(table.first_at)),
+                Cell(day(table.last_at)),
             )
             for table in health.tables
         ),
@@ -127,7 +127,8 @@ def _tables(health: Health) -> Table:
 
 def _timeline(name: str, title: str, timeline: Timeline, *, total: bool) -> tuple[Picture, Table]:
     last = len(timeline.days) - 1
-    ticks = [(0, timeline.days[0][5:])] + ([(last, timeline.days[-1][5:])] if last else [])
+    ends = (0, last) if last else (0,)
+    ticks = [(place, day(timeline.days[place]).rpartition(" ")[0] or timeline.days[place]) for place in ends]
     named = []
     for series in timeline.series:
         known = [number for number in series.values if isfinite(number)]
@@ -141,8 +142,8 @@ def _timeline(name: str, title: str, timeline: Timeline, *, total: bool) -> tupl
         + "; ".join(f"{label} {text}" for label, _, text in named),
     )
     rows = tuple(
-        (Cell(day), *(count_cell(series.values[place]) for series in timeline.series))
-        for place, day in enumerate(timeline.days)
+        (Cell(date), *(count_cell(series.values[place]) for series in timeline.series))
+        for place, date in enumerate(timeline.days)
     )
     columns = ("Day", *(series.name for series in timeline.series))
     return figure, Table(columns, rows, caption="Numbers", folded=True)
@@ -178,7 +179,7 @@ def _propensity(checks: tuple[PropensityCheck, ...]) -> tuple[Picture, Table]:
     figure = picture(
         "propensity",
         "Do the logged propensities match the log?",
-        lambda width: forest(rows, width, percent),
+        lambda width: forest(rows, width, "rate"),
         description=_propensity_sentence(checks),
         note=note,
     )
@@ -197,7 +198,3 @@ def _propensity(checks: tuple[PropensityCheck, ...]) -> tuple[Picture, Table]:
         folded=True,
     )
     return figure, numbers
-
-
-def _day(moment: str | None) -> str:
-    return moment[:10] if moment else ""

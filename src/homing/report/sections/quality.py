@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from homing.report.canvas import ACCENT, MUTED
 from homing.report.facts import ObjectiveQuality, Quality
-from homing.report.numbers import count, plain, significant
+from homing.report.numbers import count, plain
 from homing.report.plots.lines import Line, calibration, lines
 from homing.report.view import (
     Block,
@@ -47,7 +47,8 @@ def quality_section(quality: Quality) -> Section:
             blocks.append(_calibration(one, place))
     if quality.epochs:
         blocks.append(_training(quality))
-    blocks += [_bins(one) for one in quality.objectives if one.calibration]
+    if any(one.calibration for one in quality.objectives):
+        blocks.append(_bins(quality))
     if quality.epochs:
         blocks.append(
             Table(
@@ -82,7 +83,7 @@ def _calibration(one: ObjectiveQuality, place: int) -> Picture:
     return picture(
         f"calibration-{place}-{slug([one.objective])}",
         f"Calibration: {one.objective}",
-        lambda width: calibration(predicted, observed, width, lambda number: plain(number, one.unit)),
+        lambda width: calibration(predicted, observed, width, one.unit),
         description=f"Observed mean over predicted mean of {one.objective} in {len(predicted)} groups; "
         f"calibration error {plain(one.calibration_error, one.unit)}",
         half=True,
@@ -100,7 +101,7 @@ def _training(quality: Quality) -> Picture:
         "training",
         "Training",
         lambda width: lines(
-            curves, width, round(width * 0.72), y_text=significant, x_label="epoch", y_label="mean loss"
+            curves, width, round(width * 0.72), kind="number", x_label="epoch", y_label="mean loss"
         ),
         description=f"Training and validation loss over {len(epochs)} epochs.{best}",
         half=True,
@@ -108,17 +109,19 @@ def _training(quality: Quality) -> Picture:
     )
 
 
-def _bins(one: ObjectiveQuality) -> Table:
+def _bins(quality: Quality) -> Table:
     return Table(
-        ("Decisions", "Predicted", "Observed"),
+        ("Objective", "Decisions", "Predicted", "Observed"),
         tuple(
             (
+                Cell(one.objective),
                 count_cell(group.decisions),
                 number_cell(group.predicted, one.unit),
                 interval_cell(group.observed, one.unit),
             )
+            for one in quality.objectives
             for group in one.calibration
         ),
-        caption=f"Numbers: calibration of {one.objective}",
+        caption="Numbers: calibration",
         folded=True,
     )

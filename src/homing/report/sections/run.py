@@ -6,7 +6,7 @@ from math import isfinite
 
 from homing.report.canvas import ACCENT
 from homing.report.facts import Facts, Provenance, Stage
-from homing.report.numbers import duration, memory, percent
+from homing.report.numbers import confidence, duration, memory, moment
 from homing.report.plots.bars import Bar, bars
 from homing.report.view import Block, Cell, Section, Table, Text, count_cell, number_cell, picture
 
@@ -62,9 +62,9 @@ def reading_section(facts: Facts) -> Section:
 
 
 def _sentences(facts: Facts) -> list[str]:
-    confidence = percent(facts.values.confidence if facts.values else 0.95)
+    level = confidence(facts.values.confidence if facts.values else 0.95)
     sentences = [
-        f"Brackets hold an interval: if the same study were done many times, {confidence} of such intervals "
+        f"Brackets hold an interval: if the same study were done many times, {level} of such intervals "
         "would hold the true number. Where two policies’ intervals overlap, look at the difference: it has an "
         "interval of its own, and only that one says which policy is better.",
     ]
@@ -90,7 +90,7 @@ def _sentences(facts: Facts) -> list[str]:
 
 
 def _provenance(facts: Facts, provenance: Provenance) -> Table:
-    rows = [("Run", facts.header.run_id), ("Made at", facts.header.created_at)]
+    rows = [("Run", facts.header.run_id), ("Made", moment(facts.header.created_at))]
     rows += [("Command", provenance.command)] if provenance.command else []
     rows += [("Configuration", provenance.config_hash), *provenance.versions]
     return Table(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from math import isfinite, nan
+from math import nan
 
 from homing.report.canvas import ACCENT, CYCLE, MUTED, NEUTRAL
-from homing.report.facts import Count, MessageShare, Schedule, WeightSweep
-from homing.report.numbers import compact, count, percent, signed, significant
+from homing.report.facts import Count, Estimate, Expected, MessageShare, Schedule, Values, WeightSweep
+from homing.report.numbers import compact, count, moment, percent, significant
 from homing.report.plots.bars import Bar, bars, heat
 from homing.report.plots.lines import Line, lines
 from homing.report.view import (
@@ -18,6 +18,7 @@ from homing.report.view import (
     Tile,
     Tiles,
     count_cell,
+    difference_cell,
     number_cell,
     picture,
     slug,
@@ -31,17 +32,16 @@ def schedule_section(schedule: Schedule) -> Section:
     total = schedule.sends + schedule.holds
     held = schedule.holds / total if total else nan
     lead = (
-        f"The plan for {_moment(schedule.epoch_at)}: {count(schedule.sends)} messages for "
+        f"The plan for {moment(schedule.epoch_at)}: {count(schedule.sends)} messages for "
         f"{count(schedule.users)} users. {percent(held)} of the decisions hold, that is, send nothing."
     )
     tiles = [
         Tile("Messages", compact(schedule.sends), f"to {compact(schedule.users)} users"),
         Tile("Held", percent(held), f"{compact(schedule.holds)} decisions"),
     ]
-    for row in schedule.expected:
-        note = f"{_plain(row.hold, row.unit)} if nothing were sent" if isfinite(row.hold) else "expected"
-        tiles.append(Tile(f"Expected {row.objective}", _plain(row.planned, row.unit), note))
     blocks: list[Block] = [Tiles(tuple(tiles))]
+    if schedule.expected:
+        blocks.append(_expected(schedule.expected))
     if schedule.hours:
         blocks += _hours(schedule)
     if schedule.channels:
@@ -71,9 +71,27 @@ def schedule_section(schedule: Schedule) -> Section:
     return Section("plan", "Who gets what, and when", lead, tuple(blocks))
 
 
+def _expected(rows: tuple[Expected, ...]) -> Table:
+    return Table(
+        ("Objective", "With this plan", "If nothing were sent", "Difference"),
+        tuple(
+            (
+                Cell(row.objective, detail=row.meaning),
+                number_cell(row.planned, row.unit),
+                number_cell(row.hold, row.unit),
+                difference_cell(Estimate(row.planned - row.hold), row.unit),
+            )
+            for row in rows
+        ),
+        caption="What the model expects of it, per decision",
+    )
+
+
 def _hours(schedule: Schedule) -> tuple[Picture, Table]:
     rows = [(row.channel, row.sends) for row in schedule.hours]
-    texts = [[compact(number).replace("\u202f", "") for number in row.sends] for row in schedule.hours]
+    texts = [
+        [compact(number, full=999).replace("\u202f", "") for number in row.sends] for row in schedule.hours
+    ]
     peaks = "; ".join(
         f"{row.channel} mostly at {max(range(24), key=lambda hour: row.sends[hour]):02d}:00"
         for row in schedule.hours
@@ -155,12 +173,14 @@ def _message_table(rows: tuple[MessageShare, ...], sends: int) -> Table:
     return Table(columns, tuple(cells), caption="Numbers: messages", folded=True)
 
 
-def weights_section(sweeps: tuple[WeightSweep, ...]) -> Section:
+def weights_section(sweeps: tuple[WeightSweep, ...], values: Values | None) -> Section:
     """Trade-offs: nothing is retrained, because values are vectors until the last moment."""
     lead = (
         "What the same model would do with other weights, as it expects. Each panel multiplies one weight and "
         "shows by how much every objective changes."
     )
+    down = [one.objective for one in values.objectives if one.direction == "down"] if values else []
+    lead += f" Less is better for {', '.join(down)}." if down else ""
     # one colour an objective on all panels
     names = tuple(
         dict.fromkeys(value.name for sweep in sweeps for point in sweep.points for value in point.values)
@@ -172,7 +192,7 @@ def weights_section(sweeps: tuple[WeightSweep, ...]) -> Section:
         tuple(
             (
                 Cell(sweep.objective),
-                Cell(f"× {significant(point.factor)}", point.factor),
+                Cell(f"×{point.factor:g}", point.factor),
                 number_cell(point.send_share, "rate"),
                 *(
                     number_cell({value.name: value.value for value in point.values}.get(name, nan))
@@ -215,8 +235,8 @@ def _sweep(sweep: WeightSweep, colours: dict[str, str], place: int) -> Picture:
             drawn,
             width,
             round(width * 0.68),
-            y_text=lambda number: signed(number * 100, "number") + "\u202f%",
-            ticks=[(factor, f"×{significant(factor)}") for factor in factors],
+            kind="change",
+            x_ticks=[(factor, f"×{factor:g}") for factor in factors],
             y_label="change",
             log_x=True,
         ),
@@ -240,11 +260,3 @@ def _changes(sweep: WeightSweep, start: float | None, name: str | None) -> list[
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else nan
-
-
-def _plain(number: float, unit: str) -> str:
-    return percent(number) if unit == "rate" else significant(number)
-
-
-def _moment(text: str) -> str:
-    return text.replace("T", " ").replace(":00Z", " UTC").replace("Z", " UTC")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from math import nan
+from typing import Final
 
 from homing.report.canvas import ACCENT, BAD, GOOD, INK, MUTED
-from homing.report.facts import ObjectiveValues, PolicyValue, Truth, Uplift, Values
-from homing.report.numbers import count, interval, percent, plain
+from homing.report.facts import Judgement, ObjectiveValues, PolicyValue, Truth, Uplift, Values
+from homing.report.numbers import confidence, count, interval, plain
 from homing.report.plots.forest import Row, forest
 from homing.report.plots.lines import Line, lines
 from homing.report.view import (
+    JUDGEMENTS,
     Block,
     Cell,
     Picture,
@@ -24,12 +26,20 @@ from homing.report.view import (
     slug,
 )
 
+_COLOURS: Final[dict[Judgement, str]] = {
+    "reference": INK,
+    "better": GOOD,
+    "worse": BAD,
+    "cannot_tell": MUTED,
+    "do_not_trust": MUTED,
+}
+
 
 def values_section(values: Values) -> Section:
     """Every policy on the utility and on each objective, with intervals, against the logging policy."""
     lead = (
         f"Worth per decision, estimated by {values.headline} from {count(values.decisions)} decisions of the "
-        f"log, with {percent(values.confidence)} intervals. The dashed line is the policy that wrote the log "
+        f"log, with {confidence(values.confidence)} intervals. The dashed line is the policy that wrote the log "
         f"({values.logging})."
     )
     blocks: list[Block] = []
@@ -45,8 +55,9 @@ def _objective(values: Values, objective: ObjectiveValues, place: int) -> list[B
             row.policy,
             row.value,
             interval(row.value, objective.unit),
-            ACCENT if row.learned else MUTED,
-            strong=row.learned or row.judgement == "reference",
+            _COLOURS[row.judgement],
+            word=JUDGEMENTS[row.judgement][0],
+            strong=row.learned,
             trusted=row.judgement != "do_not_trust",
         )
         for row in objective.policies
@@ -67,17 +78,17 @@ def _objective(values: Values, objective: ObjectiveValues, place: int) -> list[B
         lambda width: forest(
             rows,
             width,
-            lambda number: plain(number, objective.unit),
+            objective.unit,
             reference=None if reference is None else reference.value,
             guardrail=objective.guardrail,
         ),
         description="; ".join(f"{row.label} {row.text}" for row in rows),
         note=" ".join(notes),
     )
-    return [figure, _comparison(objective), _estimators(objective)]
+    return [figure, _comparison(objective, folded=place > 0), _estimators(objective)]
 
 
-def _comparison(objective: ObjectiveValues) -> Table:
+def _comparison(objective: ObjectiveValues, *, folded: bool) -> Table:
     to_constant = any(row.versus_constant is not None for row in objective.policies)
     columns = ["Policy", f"Worth ({_per(objective)})", "Against logging"]
     columns += ["Against best constant"] if to_constant else []
@@ -91,7 +102,8 @@ def _comparison(objective: ObjectiveValues) -> Table:
         cells += [difference_cell(row.versus_constant, objective.unit)] if to_constant else []
         rows.append((*cells, judgement_cell(row.judgement, row.reason)))
     learned = frozenset(place for place, row in enumerate(objective.policies) if row.learned)
-    return Table((*columns, "Verdict"), tuple(rows), strong=learned)
+    caption = f"Differences and verdicts: {objective.objective}"
+    return Table((*columns, "Verdict"), tuple(rows), caption, folded, learned)
 
 
 def _estimators(objective: ObjectiveValues) -> Table:
@@ -139,7 +151,7 @@ def _uplift(curve: Uplift, place: int) -> Picture:
         Line("random", (0.0, 1.0), (0.0, last), MUTED, dashed=True),
         Line("model", curve.share, curve.gain, ACCENT, curve.low, curve.high),
     ]
-    ticks = [(share, percent(share)) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    x_ticks = [(share, confidence(share)) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     area = f"Area over random: {interval(curve.area, curve.unit)}" if curve.area is not None else ""
     return picture(
         f"uplift-{place}-{slug([curve.objective])}",
@@ -148,8 +160,8 @@ def _uplift(curve: Uplift, place: int) -> Picture:
             drawn,
             width,
             round(width * 0.72),
-            y_text=lambda number: plain(number, curve.unit),
-            ticks=ticks,
+            kind=curve.unit,
+            x_ticks=x_ticks,
             x_label="share of users treated",
             y_label="gain per user",
         ),
@@ -222,10 +234,11 @@ def _truth(row: Truth, place: int) -> Picture:
         lambda width: forest(
             estimates,
             width,
-            lambda number: plain(number, row.unit),
+            row.unit,
             reference=row.truth.value,
             band=(row.truth.low, row.truth.high),
         ),
+        half=True,
         description="; ".join(f"{estimate.label} {estimate.text}" for estimate in estimates),
         note=note.strip(),
     )

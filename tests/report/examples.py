@@ -1,0 +1,473 @@
+"""Facts as a real run would give them, and facts that no page should break on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from math import nan
+
+import numpy as np
+
+from homing.report.facts import (
+    Alert,
+    CalibrationBin,
+    Count,
+    Estimate,
+    EstimatorValue,
+    Expected,
+    Facts,
+    Funnel,
+    Header,
+    Health,
+    HourRow,
+    Judgement,
+    MessageShare,
+    Named,
+    ObjectiveQuality,
+    ObjectiveValues,
+    PolicyValue,
+    PropensityCheck,
+    Provenance,
+    Quality,
+    Quarantined,
+    Schedule,
+    Series,
+    Stage,
+    TableHealth,
+    Timeline,
+    TrainingEpoch,
+    Truth,
+    Unit,
+    Uplift,
+    Values,
+    WeightPoint,
+    WeightSweep,
+)
+
+OBJECTIVES: tuple[tuple[str, Unit, float, str], ...] = (
+    ("conversion", "rate", 0.0342, "converted within 3d of the decision"),
+    ("engagement", "number", 31.4, "session minutes within 1d"),
+    ("retention", "number", 3.21, "active days within 7d"),
+    ("reachability", "rate", 0.0041, "opted out within 7d"),
+)
+
+
+def around(value: float, half: float) -> Estimate:
+    return Estimate(value, value - half, value + half)
+
+
+def example() -> Facts:
+    """A demo-like workspace with every section."""
+    random = np.random.default_rng(7)
+    return Facts(
+        header=Header(
+            workspace="Music demo",
+            run_id="2026-03-01T06-00-00-7f3a",
+            created_at="2026-03-01T06:12:44Z",
+            verdict="The learned policy is worth 3.1 % [1.2, 5.0] more utility than the logged one.",
+            tone="good",
+            verdict_basis="Doubly robust estimate on 412,380 decisions of 19,870 users that training never saw; "
+            "the interval is a bootstrap over users. It is also better than the best single message for "
+            "everybody (+1.9 % [0.2, 3.6]).",
+            release="r-0007",
+            log_from="2026-01-18T00:00:00Z",
+            log_until="2026-03-01T00:00:00Z",
+            users=40_000,
+            decisions=1_648_212,
+        ),
+        alerts=(
+            Alert(
+                "warning",
+                "learned:reachability",
+                "The effective sample size is 148 of 412,380 decisions, under the 200 that are asked for. Its "
+                "estimate rests on a handful of users.",
+                "Log more randomized decisions, or raise exploration.floor.",
+            ),
+            Alert(
+                "note",
+                "events",
+                "1,204 rows are in quarantine, most of them before the user signed up.",
+                "See quarantine/events; `homing doctor` lists the reasons.",
+            ),
+            Alert(
+                "critical",
+                "Propensities of email",
+                "The log promises e-mail in 21.0 % of decisions and drew it in 23.4 % [23.1, 23.7].",
+                "Check that holdouts are logged with propensity 1.",
+            ),
+        ),
+        health=_health(random),
+        funnel=Funnel(
+            users=40_000,
+            opportunities=212_331,
+            candidates=1_412_904,
+            eligible=486_213,
+            sends=21_904,
+            holds=18_096,
+            removed=(
+                Count("quiet hours", 402_118),
+                Count("not reachable", 261_020),
+                Count("cap: push 4 per 7d", 140_371),
+                Count("cap: email 2 per 7d", 61_204),
+                Count("spacing", 39_400),
+                Count("expired", 22_578),
+            ),
+        ),
+        quality=_quality(random),
+        values=_values(),
+        uplift=_uplift(random),
+        truth=_truth(),
+        schedule=_schedule(random),
+        weights=_weights(),
+        stages=(
+            Stage("ingest", 12.4, 1.1e9, 14_212_331),
+            Stage("fold", 3.8, 1.6e9, 12_004_112),
+            Stage("train", 71.2, 2.2e9, 988_927),
+            Stage("evaluate", 22.9, 1.9e9, 412_380),
+            Stage("plan", 6.1, 1.4e9, 40_000),
+            Stage("report", 2.7, 0.4e9),
+        ),
+        provenance=Provenance(
+            "sha256:9f2c41d07ab3",
+            (("homing", "0.1.0"), ("torch", "2.13.0"), ("numpy", "2.3.1"), ("polars", "2.1.0")),
+            "homing run --at 2026-03-01T06:00Z",
+            ("Propensities were logged by the simulator and are exact.",),
+        ),
+    )
+
+
+def _health(random: np.random.Generator) -> Health:
+    first = date(2026, 1, 18)
+    days = tuple((first + timedelta(days=day)).isoformat() for day in range(42))
+    week = 1 + 0.18 * np.sin(np.arange(42) * 2 * np.pi / 7)
+    rates = {
+        "session": 52_000,
+        "delivered": 21_000,
+        "opened": 6_100,
+        "clicked": 1_450,
+        "converted": 1_320,
+        "dismissed": 3_900,
+        "opted_out": 95,
+        "bounced": 61,
+    }
+    events = tuple(
+        Series(name, tuple(float(n) for n in random.poisson(rate * week))) for name, rate in rates.items()
+    )
+    reachable = tuple(
+        Series(name, tuple(float(n) for n in start * (1 - loss) ** np.arange(42)))
+        for name, start, loss in (("push", 27_400, 0.0012), ("email", 33_100, 0.0006), ("in_app", 40_000, 0))
+    )
+    checks = (
+        ("hold", 0.412, 0.4118),
+        ("push", 0.241, 0.2406),
+        ("email", 0.21, 0.234),
+        ("in_app", 0.137, 0.1371),
+    )
+    return Health(
+        tables=(
+            TableHealth("users", 40_000, 12, "2024-06-01T00:00:00Z", "2026-02-28T22:10:00Z"),
+            TableHealth("consents", 88_120, 0, "2024-06-01T00:00:00Z", "2026-02-28T23:59:00Z"),
+            TableHealth("messages", 240),
+            TableHealth("opportunities", 6_204_881, 310, "2026-01-18T00:00:00Z", "2026-03-01T00:00:00Z"),
+            TableHealth("decisions", 1_648_212, 0, "2026-01-18T06:00:00Z", "2026-02-28T06:00:00Z"),
+            TableHealth("events", 6_230_878, 1_204, "2026-01-18T00:00:04Z", "2026-02-28T23:59:58Z"),
+        ),
+        quarantine=(
+            Quarantined("events", "at is before the user's signed_up_at", 902),
+            Quarantined("events", "value is NaN", 302),
+            Quarantined("opportunities", "expires_at is before earliest_at", 310),
+            Quarantined("users", "unknown time zone", 12),
+        ),
+        events=Timeline(days, events),
+        reachable=Timeline(days, reachable),
+        propensity=tuple(
+            PropensityCheck(name, round(1_648_212 * logged), logged, around(seen, 0.003))
+            for name, logged, seen in checks
+        ),
+    )
+
+
+def _quality(random: np.random.Generator) -> Quality:
+    skills = {"conversion": 0.112, "engagement": 0.284, "retention": 0.402, "reachability": 0.041}
+    objectives = []
+    for name, unit, base, _ in OBJECTIVES:
+        predicted = base * np.array([0.18, 0.35, 0.5, 0.66, 0.82, 1.0, 1.2, 1.5, 2.0, 3.4])
+        observed = predicted * (1 + random.normal(0, 0.04, 10))
+        objectives.append(
+            ObjectiveQuality(
+                objective=name,
+                unit=unit,
+                decisions=412_380,
+                base=base,
+                predicted=base * 1.012,
+                loss=0.1328 if unit == "rate" else 12.1,
+                constant_loss=0.1328 / (1 - skills[name]) if unit == "rate" else 12.1 / (1 - skills[name]),
+                loss_name="log loss" if unit == "rate" else "squared error",
+                auc=0.741 if unit == "rate" else nan,
+                calibration_error=base * 0.021,
+                calibration=tuple(
+                    CalibrationBin(float(p), around(float(o), float(base * 0.06 * (1 + p / base))), 41_238)
+                    for p, o in zip(predicted, observed, strict=True)
+                ),
+            )
+        )
+    epochs = tuple(
+        TrainingEpoch(n, 0.131 + 0.03 * 0.6**n, 0.1335 + 0.025 * 0.6**n + 0.0004 * max(0, n - 5))
+        for n in range(1, 9)
+    )
+    return Quality(
+        tuple(objectives), epochs, 6, "by time, the last 25 % of epochs", 988_927, 246_905, 412_380
+    )
+
+
+def policy(
+    name: str,
+    value: float,
+    half: float,
+    judgement: Judgement,
+    reason: str,
+    base: float,
+    size: float = 61_000.0,
+) -> PolicyValue:
+    difference = None if judgement == "reference" else around(value - base, half * 0.9)
+    return PolicyValue(
+        policy=name,
+        value=around(value, half),
+        judgement=judgement,
+        reason=reason,
+        versus_logging=difference,
+        versus_constant=None if name.startswith("constant") else around(value - base * 1.012, half * 1.1),
+        estimators=tuple(
+            EstimatorValue(estimator, around(value * shift, half * wide))
+            for estimator, shift, wide in (
+                ("IPS", 1.01, 2.1),
+                ("SNIPS", 1.004, 1.5),
+                ("DM", 0.99, 0.6),
+                ("DR", 1.0, 1.0),
+            )
+        ),
+        effective_size=size,
+        effective_share=size / 412_380,
+        max_weight=412_380 / size * 3.1,
+        learned=name == "learned",
+    )
+
+
+def _values() -> Values:
+    objectives = []
+    for name, unit, base, meaning in (
+        ("utility", "number", 0.4127, "all objectives by their weights"),
+        *OBJECTIVES,
+    ):
+        down = name == "reachability"
+        lift = -1 if down else 1
+        half = base * (0.06 if down else 0.012)
+        objectives.append(
+            ObjectiveValues(
+                objective=name,
+                unit=unit,  # type: ignore[arg-type]
+                direction="down" if down else "up",
+                guardrail=0.0052 if down else None,
+                meaning=meaning,
+                policies=(
+                    policy("logging", base, half * 0.5, "reference", "wrote the log", base, 412_380),
+                    policy("hold", base * (1 - 0.055 * lift), half, "worse", "", base),
+                    policy("uniform", base * (1 - 0.011 * lift), half * 0.8, "worse", "", base, 151_000),
+                    policy(
+                        "constant:discover_weekly", base * 1.012, half * 2, "cannot_tell", "", base, 20_411
+                    ),
+                    policy("constant:new_release", base * 0.991, half * 2, "cannot_tell", "", base, 18_204),
+                    policy("learned", base * (1 + 0.031 * lift), half, "better", "", base),
+                    policy("learned:conversion", base * 1.022, half * 1.3, "cannot_tell", "", base, 33_012),
+                    policy("learned:retention", base * 1.028, half * 1.2, "better", "", base, 41_877),
+                    policy(
+                        "learned:reachability",
+                        base * (0.9 if not down else 0.2),
+                        half * 14,
+                        "do_not_trust",
+                        "effective size 148, under 200",
+                        base,
+                        148,
+                    ),
+                ),
+            )
+        )
+    return Values(tuple(objectives), 412_380)
+
+
+def _uplift(random: np.random.Generator) -> tuple[Uplift, ...]:
+    share = np.linspace(0, 1, 51)
+    curves = []
+    for objective, treatment, top, unit in (
+        ("visit", "mens e-mail", 0.077, "rate"),
+        ("spend", "mens e-mail", 0.77, "number"),
+    ):
+        gain = top * (share + 0.28 * share * (1 - share)) + np.cumsum(random.normal(0, top * 0.004, 51))
+        gain = gain - gain[0] * (1 - share)
+        band = top * 0.16 * np.sqrt(share)
+        curves.append(
+            Uplift(
+                objective,
+                treatment,
+                "hold",
+                tuple(share.tolist()),
+                tuple(gain.tolist()),
+                tuple((gain - band).tolist()),
+                tuple((gain + band).tolist()),
+                around(top * 0.04, top * 0.03),
+                unit,  # type: ignore[arg-type]
+            )
+        )
+    return tuple(curves)
+
+
+def _truth() -> tuple[Truth, ...]:
+    def estimators(value: float, half: float) -> tuple[EstimatorValue, ...]:
+        return tuple(
+            EstimatorValue(name, around(value * shift, half * wide))
+            for name, shift, wide in (
+                ("IPS", 1.03, 1.3),
+                ("SNIPS", 1.02, 1.1),
+                ("DM", 0.86, 0.3),
+                ("DR", 1.01, 1.0),
+            )
+        )
+
+    return (
+        Truth("thompson", "uniform", "click", "rate", around(0.00684, 0.0005), estimators(0.0066, 0.0011), 4_611,
+              452_949, "better", "The truth lies in the interval."),
+        Truth("uniform", "thompson", "click", "rate", around(0.00514, 0.0004), estimators(0.0049, 0.0021), 902,
+              4_077_727, "do_not_trust", "Effective size under 2 % of the log."),
+    )  # fmt: skip
+
+
+def _schedule(random: np.random.Generator) -> Schedule:
+    shapes = {"push": (8, 21, 11_802), "email": (7, 19, 4_911), "in_app": (6, 23, 5_191)}
+    hours = []
+    for name, (first, last, total) in shapes.items():
+        weight = np.zeros(24)
+        weight[first : last + 1] = random.gamma(2, 1, last + 1 - first)
+        hours.append(HourRow(name, tuple(int(n) for n in np.round(total * weight / weight.sum()))))
+    names = ("discover_weekly", "new_release_follow", "concert_nearby", "podcast_episode", "playlist_mood",
+             "premium_trial", "friend_activity", "rediscover_2019", "daily_mix", "artist_anniversary",
+             "live_session", "top_songs", "audiobook_start", "payment_reminder", "genre_of_the_month",
+             "new_follower", "car_mode", "lyrics_quiz")  # fmt: skip
+    weight = 0.83 ** np.arange(len(names)) * random.uniform(0.8, 1, len(names))
+    sends = np.sort(np.round(21_904 * weight / weight.sum()))[::-1]
+    messages = tuple(
+        MessageShare(
+            name,
+            ("music", "podcast", "concert", "billing")[place % 4],
+            int(number),
+            (Named("conversion", 0.04 / (place + 1) + 0.02), Named("retention", 3.1 + place * 0.01)),
+        )
+        for place, (name, number) in enumerate(zip(names, sends, strict=True))
+    )
+    return Schedule(
+        epoch_at="2026-03-01T06:00:00Z",
+        users=40_000,
+        sends=21_904,
+        holds=18_096,
+        channels=tuple(Count(name, total) for name, (_, _, total) in shapes.items()),
+        hours=tuple(hours),
+        messages=messages,
+        categories=(Count("music", 11_200), Count("podcast", 5_204), Count("concert", 3_400), Count("billing", 2_100)),
+        sends_per_user=(Count("0", 6_211), Count("1", 9_004), Count("2", 9_911), Count("3", 7_812), Count("4", 4_551),
+                        Count("5 and more", 2_511)),
+        expected=tuple(Expected(name, unit, base * 1.03, base * 0.95, meaning)
+            for name, unit, base, meaning in OBJECTIVES),
+    )  # fmt: skip
+
+
+def _weights() -> tuple[WeightSweep, ...]:
+    sweeps = []
+    for name, *_ in OBJECTIVES:
+        points = []
+        for factor in (0.5, 1.0, 2.0, 4.0):
+            step = np.log2(factor)
+            values = tuple(
+                Named(other, base * (1 + step * (0.012 if other == name else -0.004 * (1 + len(other) % 3))))
+                for other, _, base, _ in OBJECTIVES
+            )
+            points.append(
+                WeightPoint(factor, 0.548 - (0.06 if name == "reachability" else -0.02) * step, values)
+            )
+        sweeps.append(WeightSweep(name, tuple(points)))
+    return tuple(sweeps)
+
+
+def bare() -> Facts:
+    """Nothing has run but the page."""
+    return Facts(Header("empty", "none", "2026-03-01T06:00:00Z", "Nothing was learned yet."))
+
+
+def unknown() -> Facts:
+    """Numbers that are not known, or not finite, everywhere."""
+    facts = example()
+    assert facts.values is not None and facts.quality is not None and facts.schedule is not None
+    nothing = Estimate(nan)
+    rows = (
+        PolicyValue("logging", nothing, "reference"),
+        PolicyValue(
+            "learned", Estimate(nan, nan, nan), "do_not_trust", "no overlap", nothing, nothing, learned=True
+        ),
+        PolicyValue("hold", Estimate(float("inf"), float("-inf"), float("inf")), "cannot_tell"),
+    )
+    blank = ObjectiveQuality("conversion", "rate", 0, nan, nan, nan, 0.0)
+    return replace(
+        facts,
+        values=replace(facts.values, objectives=(ObjectiveValues("utility", "number", rows),)),
+        quality=Quality(
+            (blank, replace(blank, objective="spend", calibration=(CalibrationBin(nan, nothing, 0),))),
+            (TrainingEpoch(1, nan, nan),),
+        ),
+        health=Health(
+            (),
+            events=Timeline(("2026-01-01",), (Series("session", (nan,)),)),
+            propensity=(PropensityCheck("hold", 0, nan, nothing),),
+        ),
+        funnel=Funnel(0, 0, 0, 0, 0, 0, (Count("cap", 0),)),
+        uplift=(Uplift("visit", "a", "b", (), ()), Uplift("spend", "a", "b", (0.0, 1.0), (0.0, nan))),
+        truth=(Truth("a", "b", "click", "rate", nothing, ()),),
+        schedule=Schedule("2026-01-01T00:00:00Z", 0, 0, 0, hours=(HourRow("push", (0,) * 24),)),
+        weights=(WeightSweep("x", (WeightPoint(2.0, nan, (Named("x", nan),)),)),),
+        stages=(Stage("plan", nan),),
+    )
+
+
+def crowded() -> Facts:
+    """Forty policies, long names in several scripts, markup and dollars in names, very large and small numbers."""
+    facts = example()
+    assert facts.values is not None and facts.schedule is not None and facts.funnel is not None
+    hostile = '<script>alert("x")</script> & $\\alpha_{1}$ \x00\x0b'
+    long = "constant:" + "a_very_long_message_name_that_goes_on_" * 3
+    names = [hostile, long, "消息" * 20, "رسالة", "🎵 music", *(f"policy {n}" for n in range(34)), "learned"]
+    rows = tuple(
+        policy(name, 0.4 + 0.001 * place, 0.01, "reference" if place == 0 else "cannot_tell", hostile, 0.4)
+        for place, name in enumerate(names)
+    )
+    huge = tuple(replace(row, value=around(row.value.value * 1e12, 1e10)) for row in rows[:3])
+    tiny = tuple(replace(row, value=around(row.value.value * 1e-9, 1e-11)) for row in rows[:3])
+    return replace(
+        facts,
+        header=replace(facts.header, workspace=hostile, verdict=hostile, verdict_basis=long, release=long),
+        alerts=(Alert("critical", hostile, hostile, hostile),),
+        values=replace(
+            facts.values,
+            logging=hostile,
+            objectives=(
+                ObjectiveValues("utility", "number", rows, meaning=hostile),
+                ObjectiveValues(hostile, "number", huge),
+                ObjectiveValues("tiny", "rate", tiny),
+                ObjectiveValues("one", "rate", rows[-1:]),
+            ),
+        ),
+        funnel=replace(facts.funnel, removed=(Count(hostile, 10), Count(long, 402_118))),
+        schedule=replace(
+            facts.schedule,
+            hours=(HourRow(hostile, tuple(range(24))), HourRow(long, (10**9,) * 24)),
+            messages=tuple(MessageShare(f"{long}{n}", hostile, 10**n) for n in range(40)),
+            channels=(Count(hostile, 1),),
+        ),
+        stages=(Stage(hostile, 1e-9, 1e15, 10**15), Stage(long, 1e7, 12.0)),
+    )
