@@ -220,10 +220,8 @@ def coverage(logs: int) -> None:
                     if name == "ips":
                         shares.append(estimate.effective_size / estimate.decisions)
                         warned += bool(estimate.warnings)
-            print(
-                f"\n{users} users of 1 to 8 decisions, {label} overlap: effective share "
-                f"{np.mean(shares):.2f}, warned in {warned / logs:.0%} of {logs} logs; truth {world.truth:.4f}"
-            )
+            share = f"effective share {np.mean(shares):.2f}, {warned / logs:.0%} of {logs} logs warned"
+            print(f"\n{users} users of 1 to 8 decisions, {label} overlap, {share}; truth {world.truth:.4f}")
             print("estimator            coverage      bias      RMSE")
             for name, hits in inside.items():
                 error = np.array(errors[name])

@@ -64,6 +64,11 @@ def test_clusters_sum_by_user_in_any_order(low):
 def test_clusters_of_small_integers_do_not_overflow():
     user = np.array([-128, 127, -128, 5], np.int8)
     assert cluster(user, 4).ids.tolist() == [-128, 5, 127]
+    between = np.tile(np.array([-100, 100, 7, 7], np.int8), 100)
+    assert cluster(between, 400).ids.tolist() == [-100, 7, 100]
+    assert cluster(between, 400).counts.tolist() == [100, 200, 100]
+    far = np.tile(np.array([2**64 - 1, 2**64 - 3], np.uint64), 2)
+    assert cluster(far, 4).ids.tolist() == [2**64 - 3, 2**64 - 1]
     many = np.tile(user, 100)
     assert cluster(many, 400).counts.tolist() == [200, 100, 100]
 

@@ -123,6 +123,12 @@ def test_good_overlap_is_trusted():
     assert found.warnings == ()
 
 
+def test_rounded_weights_are_not_accused():
+    weight = (np.ones(3000, np.float32) / np.float32(3)).astype(np.float64) * 3
+    assert weight[0] != 1
+    assert diagnose(weight).trusted
+
+
 def test_correct_logs_are_rarely_accused():
     rng = np.random.default_rng(7)
     accused = 0

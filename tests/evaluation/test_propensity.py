@@ -80,6 +80,13 @@ def test_correct_logs_pass_and_wrong_ones_do_not():
         assert not check_hold(*wrong, np.arange(20_000) // 4).passed
 
 
+def test_rounded_propensities_are_not_accused_and_coarse_ones_are():
+    hold = {"hold": (np.arange(999) % 3 == 0, np.ones(999))}
+    assert check_chosen(np.full(999, 1 / 3, np.float32), np.full(999, 3), np.arange(999) // 2, hold).passed
+    assert check_chosen(np.full(999, 0.333333), np.full(999, 3)).groups[0].z == 0
+    assert not check_chosen(np.full(999, 0.33), np.full(999, 3)).passed
+
+
 def test_propensities_off_by_a_tenth_are_found_and_named():
     rng = np.random.default_rng(1)
     logged, offsets, choice, group, counts = make_log(rng, 20_000)

@@ -82,10 +82,11 @@ def _encode(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
         low = int(firsts.min())
         extent = int(firsts.max()) - low + 1
         if extent <= _DENSE * rows:
-            place = (ids - ids.dtype.type(low)).astype(np.intp)
+            wide = np.int64 if ids.dtype.kind == "i" else np.uint64  # small types would overflow
+            place = np.subtract(ids, low, dtype=wide).astype(np.intp)
             table = np.zeros(extent, np.intp)
             table[place] = 1
-            unique = (np.flatnonzero(table).astype(np.int64) + low).astype(ids.dtype)
+            unique = np.add(np.flatnonzero(table).astype(wide), low, dtype=wide).astype(ids.dtype)
             np.cumsum(table, out=table)
             return unique, table[place] - 1
     unique, code = np.unique(ids, return_inverse=True)

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.clusters import Clusters, cluster
-from homing.evaluation.inputs import Floats, one_dimensional, policy_mean, ragged, shares, weights
+from homing.evaluation.inputs import (
+    SUM_TOLERANCE,
+    Floats,
+    one_dimensional,
+    policy_mean,
+    ragged,
+    shares,
+    weights,
+)
 from homing.evaluation.tail import pareto_shape, pareto_threshold
 from homing.schema.config import Evaluation
 from homing.schema.errors import InputError
@@ -69,7 +77,7 @@ class Overlap:
                 f"{self.effective_share:.2%} of them (at least {thresholds.min_effective_share:.2%} is "
                 "needed); the target is far from the logging policy"
             )
-        if abs(self.mean_weight - 1) > _MEAN_WEIGHT_Z * self.mean_weight_error:
+        if abs(self.mean_weight - 1) > max(_MEAN_WEIGHT_Z * self.mean_weight_error, SUM_TOLERANCE):
             found.append(
                 f"the weights average {self.mean_weight:.4f} +- {self.mean_weight_error:.4f} and not 1: "
                 "propensities are wrong, or the target does what the log could not"

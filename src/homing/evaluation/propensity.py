@@ -238,11 +238,13 @@ def _identity(name: str, observed: Floats, expected: Floats, clustered: Clusters
     gap = clustered.sums(observed - expected)
     z = math.nan
     mean, spread = float(gap.mean()), float(gap.std(ddof=1)) if users > 1 else 0.0
-    if spread > 0:
+    if abs(float(gap.sum())) <= SUM_TOLERANCE * float(expected.sum()):
+        z = 0.0  # logged probabilities are rounded, and rounding has hardly any spread to be measured by
+    elif spread > SUM_TOLERANCE * abs(mean):
         skew = float(((gap - mean) ** 3).mean()) / spread**3
         plain = math.sqrt(users) * mean / spread
         z = plain + skew / (6 * math.sqrt(users)) * (1 + 2 * plain**2)
-    elif abs(mean) > SUM_TOLERANCE:
+    else:
         z = math.copysign(math.inf, mean)  # the same wrong sum for every user
     return GroupCheck(name, float(expected.sum()), float(observed.sum()), z)
 
