@@ -117,7 +117,7 @@ class StreamingWorld:
             generators=Vocabulary(GENERATORS),
             numeric={
                 "users": NUMERIC,
-                "messages": (*(f"x_topic_{place}" for place in range(len(TOPICS))), "x_quality"),
+                "messages": (*(f"x_topic[{place}]" for place in range(len(TOPICS))), "x_quality"),
                 "opportunities": (),
             },
             categorical={
