@@ -104,6 +104,10 @@ class LedgerWriter:
         )
         self.vocabularies = extend(self.vocabularies, additions_of(TABLES[table], rows))
 
+    def staged(self, table: str, partition: int | None) -> list[Path]:
+        """Return the files of rows that were added and are not committed yet."""
+        return [path for path, file in self._staged if (file.table, file.partition) == (table, partition)]
+
     def commit(self) -> None:
         """Make everything that was added visible at once. Without rows there is no commit."""
         if not self._staged:

@@ -1,0 +1,103 @@
+"""Ids that rows of different partitions claim. Partitions are by user, but an id is unique over all users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from homing.store.shuffle import Shuffle
+
+_PARTITION_BITS: Final = 12  # config allows 4096 partitions
+_PARTITION: Final = np.uint64(2**_PARTITION_BITS - 1)
+
+
+def packed(ids: pl.Series, partition: pl.Series | int) -> NDArray[np.uint64]:
+    """Return 52 bits of a hash of each id, then 12 bits of its partition: uint64 [n]."""
+    digest = ids.hash(seed=0).to_numpy() & ~_PARTITION
+    number = partition if isinstance(partition, int) else partition.cast(pl.UInt64).to_numpy()
+    result: NDArray[np.uint64] = digest | np.asarray(number, np.uint64)
+    return result
+
+
+def foreign_ids(
+    key: str,
+    staged: Shuffle,
+    claims: list[NDArray[np.uint64]],
+    committed: Mapping[int, Sequence[Path]],
+) -> dict[int, pl.Series]:
+    """Return, for each partition, the staged ids that belong to a row of another partition.
+
+    An id belongs to where the ledger has it, else to the partition of the first staged row.
+
+    Args:
+        key: the id column.
+        staged: the rows.
+        claims: `packed` of the staged ids; emptied, since it can be large.
+        committed: partition to files of the ledger.
+    """
+    every = np.concatenate(claims) if claims else np.empty(0, np.uint64)
+    claims.clear()
+    every.sort()
+    suspects = [_clashes(every)]
+    for partition, paths in committed.items():
+        for path in paths:
+            known = packed(pl.read_parquet(path, columns=[key])[key], partition)
+            suspects.append(_claimed_elsewhere(known, every))
+    hashes = np.unique(np.concatenate(suspects))
+    if not len(hashes):
+        return {}
+    return _owned_elsewhere(key, staged, pl.Series(hashes), committed)
+
+
+def _clashes(ordered: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the hashes (partition bits zero) that have more than one partition in a sorted array."""
+    different = ordered[1:] != ordered[:-1]
+    same_hash = (ordered[1:] & ~_PARTITION) == (ordered[:-1] & ~_PARTITION)
+    result: NDArray[np.uint64] = ordered[1:][different & same_hash] & ~_PARTITION
+    return result
+
+
+def _claimed_elsewhere(known: NDArray[np.uint64], ordered: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the hashes of `known` that `ordered` has with a partition other than the known one."""
+    if not len(ordered):
+        return np.empty(0, np.uint64)
+    hashes = known & ~_PARTITION
+    place = np.minimum(np.searchsorted(ordered, hashes), len(ordered) - 1)
+    found = (ordered[place] & ~_PARTITION) == hashes
+    # where several partitions claim the hash, `_clashes` has it already
+    result: NDArray[np.uint64] = hashes[found & (ordered[place] != known)]
+    return result
+
+
+def _owned_elsewhere(
+    key: str, staged: Shuffle, hashes: pl.Series, committed: Mapping[int, Sequence[Path]]
+) -> dict[int, pl.Series]:
+    def suspicious(ids: pl.DataFrame) -> pl.DataFrame:
+        return ids.filter((pl.Series(packed(ids[key], 0))).is_in(hashes.implode()))
+
+    owners, claims = [], []
+    for partition, paths in committed.items():
+        for path in paths:
+            rows = suspicious(pl.read_parquet(path, columns=[key]))
+            owners.append(rows.with_columns(owner=pl.lit(partition, pl.Int64), place=pl.lit(-1, pl.Int64)))
+        rows = suspicious(staged.read(partition).select(key, "source", "row"))
+        claims.append(
+            rows.with_columns(
+                owner=pl.lit(partition, pl.Int64),
+                place=pl.col("source").cast(pl.Int64) * 2**40 + pl.col("row"),
+            )
+        )
+    claimed = pl.concat(claims).select(key, "owner", "place")
+    first = pl.concat([*owners, claimed]).sort("place").unique(key, keep="first", maintain_order=True)
+    elsewhere = claimed.join(first.select(key, pl.col("owner").alias("first")), on=key).filter(
+        pl.col("owner") != pl.col("first")
+    )
+    return {
+        int(partition): part[key].unique()
+        for (partition,), part in elsewhere.partition_by("owner", as_dict=True).items()
+    }
