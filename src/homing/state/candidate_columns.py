@@ -28,6 +28,7 @@ _MESSAGE_MEMORY = 28 * DAY
 _HOURS_OF_WEEK = 168
 _CHANNEL_COLUMNS = 8
 _OPPORTUNITY_COLUMNS = 6
+_OWN_COLUMNS = 6
 
 
 def candidate_names(layout: StateLayout) -> tuple[str, ...]:
@@ -139,38 +140,52 @@ def _ends(layout: StateLayout) -> tuple[int, int]:
 def _write(inputs, low, high, sources, h, short, long, out):  # type: ignore[no-untyped-def]
     by_channel = np.empty((sources, _CHANNEL_COLUMNS), np.float32)
     by_opportunity = np.empty(_OPPORTUNITY_COLUMNS, np.float32)
-    columns = _CHANNEL_COLUMNS + _OPPORTUNITY_COLUMNS + 6
+    first_own = _CHANNEL_COLUMNS + _OPPORTUNITY_COLUMNS
+    # Numba counts references whenever a member of a tuple is read, so members are read once, out here.
+    offsets, messages, opportunities, channels = (
+        inputs.offsets,
+        inputs.message,
+        inputs.opportunity,
+        inputs.channel,
+    )
+    slot_start, instant, hour_of_week = inputs.slot_start, inputs.instant, inputs.hour_of_week
+    created_at, expires_at, rhythm = inputs.created_at, inputs.expires_at, inputs.rhythm
     for row in range(low, high):
-        _channels(inputs, row, sources, h, short, long, by_channel)
+        _channels(inputs.counts, inputs.since, row, sources, h, short, long, by_channel)
         known = -2  # opportunity that by_opportunity is about
-        for n in range(inputs.offsets[row], inputs.offsets[row + 1]):
-            message = inputs.message[n]
-            if message < 0:
-                out[n, :columns] = np.nan
+        known_hour = -1
+        for n in range(offsets[row], offsets[row + 1]):
+            if messages[n] < 0:
+                for column in range(first_own + _OWN_COLUMNS):
+                    out[n, column] = np.nan
                 continue
-            opportunity = inputs.opportunity[n]
+            opportunity = opportunities[n]
             if opportunity != known or opportunity < 0:
-                _opportunity(inputs, row, opportunity, message, by_opportunity)
+                _opportunity(inputs, row, opportunity, messages[n], by_opportunity)
                 known = opportunity
-            channel = inputs.channel[n]
             for column in range(_CHANNEL_COLUMNS):
-                out[n, column] = by_channel[channel, column]
+                out[n, column] = by_channel[channels[n], column]
             for column in range(_OPPORTUNITY_COLUMNS):
                 out[n, _CHANNEL_COLUMNS + column] = by_opportunity[column]
-            place = _CHANNEL_COLUMNS + _OPPORTUNITY_COLUMNS
-            slot = inputs.slot_start[n]
+            slot = slot_start[n]
             if opportunity >= 0:
-                out[n, place] = _log_hours(slot - inputs.created_at[opportunity])
-                out[n, place + 1] = _log_hours(inputs.expires_at[opportunity] - slot)
+                out[n, first_own] = _log_hours(slot - created_at[opportunity])
+                out[n, first_own + 1] = _log_hours(expires_at[opportunity] - slot)
             else:
-                out[n, place : place + 2] = np.nan
-            out[n, place + 2] = _log_hours(slot - inputs.instant[row])
-            _activity(inputs, row, inputs.hour_of_week[n], out[n, place + 3 : place + 6])
+                out[n, first_own] = np.nan
+                out[n, first_own + 1] = np.nan
+            out[n, first_own + 2] = _log_hours(slot - instant[row])
+            if hour_of_week[n] != known_hour:
+                known_hour = hour_of_week[n]
+                here, near, daily = _activity(rhythm, row, known_hour)
+            out[n, first_own + 3] = here
+            out[n, first_own + 4] = near
+            out[n, first_own + 5] = daily
 
 
 @njit(nogil=True, cache=True)
-def _channels(inputs, row, sources, h, short, long, out):  # type: ignore[no-untyped-def]
-    counts, since = inputs.counts[row], inputs.since[row]
+def _channels(all_counts, all_since, row, sources, h, short, long, out):  # type: ignore[no-untyped-def]
+    counts, since = all_counts[row], all_since[row]
     for channel in range(sources):
         delivered = counts[(_DELIVERED * sources + channel) * h + long]
         out[channel, 0] = np.log1p(since[_DELIVERED * sources + channel])
@@ -199,26 +214,28 @@ def _opportunity(inputs, row, opportunity, message, out):  # type: ignore[no-unt
 
 @njit(nogil=True, cache=True)
 def _log_hours_since_message(inputs, user, instant, message):  # type: ignore[no-untyped-def]
-    first, last = inputs.event_offsets[user], inputs.event_offsets[user + 1]
-    place = lower_bound(inputs.event_at, first, last, instant) - 1
-    while place >= first and inputs.event_at[place] >= instant - _MESSAGE_MEMORY:
-        if inputs.event_message[place] == message and inputs.event_type[place] == _DELIVERED:
-            return _log_hours(instant - inputs.event_at[place])
+    at, message_of, kind = inputs.event_at, inputs.event_message, inputs.event_type
+    first = inputs.event_offsets[user]
+    place = lower_bound(at, first, inputs.event_offsets[user + 1], instant) - 1
+    while place >= first and at[place] >= instant - _MESSAGE_MEMORY:
+        if message_of[place] == message and kind[place] == _DELIVERED:
+            return _log_hours(instant - at[place])
         place -= 1
     return np.float32(np.nan)
 
 
 @njit(nogil=True, cache=True)
-def _activity(inputs, row, hour, out):  # type: ignore[no-untyped-def]
-    rhythm = inputs.rhythm[row]
-    before, after = rhythm[(hour + 167) % _HOURS_OF_WEEK], rhythm[(hour + 1) % _HOURS_OF_WEEK]
+def _activity(rhythm, row, hour):  # type: ignore[no-untyped-def]
+    before, after = (hour + _HOURS_OF_WEEK - 1) % _HOURS_OF_WEEK, (hour + 1) % _HOURS_OF_WEEK
     week = np.float32(0.0)
     for day in range(7):
-        week += rhythm[day * 24 + hour % 24]
+        week += rhythm[row, day * 24 + hour % 24]
     scale = np.float32(_HOURS_OF_WEEK)
-    out[0] = np.log1p(rhythm[hour] * scale)
-    out[1] = np.log1p((before + after) * scale / np.float32(2.0))
-    out[2] = np.log1p(week * scale / np.float32(7.0))
+    return (
+        np.log1p(rhythm[row, hour] * scale),
+        np.log1p((rhythm[row, before] + rhythm[row, after]) * scale / np.float32(2.0)),
+        np.log1p(week * scale / np.float32(7.0)),
+    )
 
 
 @njit(nogil=True, cache=True)

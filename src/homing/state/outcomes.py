@@ -100,10 +100,12 @@ def outcomes(
 
 @njit(nogil=True, cache=True)
 def _aggregate(targets, offsets, at, kind, value, named, user, instant, decision, watermark, out):  # type: ignore[no-untyped-def]
-    objectives = len(targets.type)
+    # Numba counts references whenever a member of a tuple is read, so members are read once, out here.
+    types, windows, aggregates, owns = targets.type, targets.window, targets.aggregate, targets.own
+    objectives = len(types)
     total = np.empty(objectives, np.float64)
     day = np.empty(objectives, np.int64)
-    longest = targets.window.max()
+    longest = windows.max()
     for row in range(len(user)):
         start = instant[row]
         total[:] = 0.0
@@ -112,20 +114,20 @@ def _aggregate(targets, offsets, at, kind, value, named, user, instant, decision
         place = lower_bound(at, offsets[user[row]], last, start)
         while place < last and at[place] < start + longest:
             for k in range(objectives):
-                if kind[place] != targets.type[k] or at[place] >= start + targets.window[k]:
+                if kind[place] != types[k] or at[place] >= start + windows[k]:
                     continue
-                if targets.own[k] and named[place] != decision[row]:
+                if owns[k] and named[place] != decision[row]:
                     continue
-                if targets.aggregate[k] == _ANY:
+                if aggregates[k] == _ANY:
                     total[k] = 1.0
-                elif targets.aggregate[k] == _COUNT:
+                elif aggregates[k] == _COUNT:
                     total[k] += 1.0
-                elif targets.aggregate[k] == _SUM:
+                elif aggregates[k] == _SUM:
                     total[k] += value[place]
                 elif (at[place] - start) // DAY != day[k]:
                     day[k] = (at[place] - start) // DAY
                     total[k] += 1.0
             place += 1
         for k in range(objectives):
-            unknown = start + targets.window[k] > watermark or (targets.own[k] and decision[row] < 0)
+            unknown = start + windows[k] > watermark or (owns[k] and decision[row] < 0)
             out[row, k] = np.nan if unknown else total[k]
