@@ -1,9 +1,19 @@
 """The workspace on disk: ledger, quarantine, vocabularies, importers; strings to codes and back."""
 
 from homing.store.contract_files import write_tables
+from homing.store.importers import ImportSummary, import_hillstrom, import_open_bandit
+from homing.store.ingest import IngestSummary, ingest
 from homing.store.ledger import Ledger
 from homing.store.ledger_writer import LedgerWriter
 from homing.store.lookup import DecisionPlace, Happening, UserPlace, find_decision, find_user, history
+from homing.store.overview import (
+    Daily,
+    TableSpan,
+    events_by_day,
+    quarantined,
+    reachable_by_day,
+    table_spans,
+)
 from homing.store.shards import LoadedShard, ShardIds, load_messages, load_shard
 from homing.store.workspace import Workspace
 from homing.store.writing import (
@@ -16,24 +26,35 @@ from homing.store.writing import (
 )
 
 __all__ = [
+    "Daily",
     "DecisionPlace",
     "Happening",
+    "ImportSummary",
+    "IngestSummary",
     "Ledger",
     "LedgerWriter",
     "LoadedShard",
     "Run",
     "ShardIds",
+    "TableSpan",
     "UserPlace",
     "Workspace",
     "append_decisions",
     "append_exclusions",
     "decision_rows",
+    "events_by_day",
     "exclusion_rows",
     "find_decision",
     "find_user",
     "history",
+    "import_hillstrom",
+    "import_open_bandit",
+    "ingest",
     "load_messages",
     "load_shard",
+    "quarantined",
+    "reachable_by_day",
+    "table_spans",
     "write_decisions",
     "write_tables",
 ]
