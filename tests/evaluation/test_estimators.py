@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from homing.evaluation import difference, dm, dr, importance_weights, ips, on_policy, sndr, snips
+from homing.evaluation import difference, dm, dr, importance_weights, ips, on_policy, policy_mean, sndr, snips
 from homing.schema import InputError
 
 # Three decisions of two users. Weights: target / propensity of the choice.
@@ -47,6 +47,14 @@ def test_snips_by_hand():
     found = snips(REWARD, WEIGHT, USER)
     assert found.value == pytest.approx(8 / 7)
     assert found.std_error == pytest.approx(24 / 49)
+
+
+def test_expected_prediction_by_hand():
+    # .5 * 1 + .5 * 0; .75 * 0 + .25 * 1; .5 * 2 + .5 * 1
+    assert policy_mean(TARGET, PREDICTION, OFFSETS).tolist() == [0.5, 0.25, 1.5]
+    # written as float32, by which sums are 1 only nearly
+    third = np.full(3, 1 / 3, np.float32)
+    assert policy_mean(third, [3.0, 6.0, 9.0], [0, 3])[0] == pytest.approx(6.0)
 
 
 def test_dm_by_hand():

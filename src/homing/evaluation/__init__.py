@@ -14,6 +14,7 @@ from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.cross_fit import cross_fit, folds_by_user
 from homing.evaluation.estimate import Estimate, Ratio, difference
 from homing.evaluation.estimators import dm, dr, importance_weights, ips, on_policy, sndr, snips
+from homing.evaluation.inputs import policy_mean
 from homing.evaluation.overlap import (
     Diagnostics,
     Support,
@@ -64,6 +65,7 @@ __all__ = [
     "log_loss",
     "on_policy",
     "overlap",
+    "policy_mean",
     "probability_bins",
     "qini_curve",
     "skill",
