@@ -308,3 +308,17 @@ def test_censored_outcomes_are_named_and_counted():
 def test_bad_input_names_the_rule(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_long_logs_are_read_in_blocks_with_the_same_result():
+    rng = np.random.default_rng(9)
+    counts = rng.integers(1, 3, 2**18 + 7)
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    target = np.repeat(1 / counts, counts)
+    values = rng.random(offsets[-1])
+    assert policy_mean(target, values, offsets) == pytest.approx(
+        np.add.reduceat(values, offsets[:-1]) / counts
+    )
+    target[-1] = 0.3
+    with pytest.raises(InputError, match="of row 262,150, must be 1"):
+        policy_mean(target, values, offsets)
