@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from homing.simulator.response import MEAN_RELEVANCE
+
 Floats = NDArray[np.float64]
 
 
@@ -49,7 +51,9 @@ def conversion_probability(
 
     `rate * exp(relevance * (cosine - 0.4) - price * sensitivity * priced)`
     """
-    factor = np.exp(p.relevance * (relevance - 0.4) - p.price * np.where(priced, price_sensitivity, 0.0))
+    factor = np.exp(
+        p.relevance * (relevance - MEAN_RELEVANCE) - p.price * np.where(priced, price_sensitivity, 0.0)
+    )
     return np.minimum(rate * factor, 0.9)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.simulator.channels import ByChannel
+from homing.simulator.response import MEAN_RELEVANCE
 
 Floats = NDArray[np.float64]
 
@@ -102,5 +103,7 @@ def opt_out_hazard(
     """
     if not p.on:
         return np.zeros_like(level)
-    log_factor = p.by_fatigue * level + p.by_relevance * (relevance - 0.4) + p.by_appeal * (appeal - 0.5)
+    log_factor = (
+        p.by_fatigue * level + p.by_relevance * (relevance - MEAN_RELEVANCE) + p.by_appeal * (appeal - 0.5)
+    )
     return np.minimum(base * np.exp(log_factor) * np.where(welcome, p.welcome, 1.0), 0.2)

@@ -55,7 +55,7 @@ def build_opportunities(seed: int, start: int, days: int, traits: Traits, catalo
     user = rng.integers(0, users, n)
     domain = rng.choice(len(DOMAINS), n, p=_DOMAIN_SHARES)
     fits, message, relevance = _choose(rng, user, domain, created, traits, catalogue)
-    premium = domain == next(row for row, d in enumerate(DOMAINS) if d.name == "premium")
+    premium = domain == _domain_code("premium")
     keep = fits & (created >= traits.signed_up_at[user]) & (traits.free_plan[user] | ~premium)
     noise = rng.standard_normal(n)
     missing = rng.random(n) < 0.2
@@ -66,7 +66,7 @@ def build_opportunities(seed: int, start: int, days: int, traits: Traits, catalo
     until = catalogue.messages.valid_until[message]
     expires = np.where(until == MISSING, expires, np.minimum(expires, until))
     value = _domain_value(domain, relevance, catalogue.appeal[message], traits.intensity[user], noise)
-    value = np.where((domain == 2) & missing, np.nan, value)
+    value = np.where((domain == _domain_code("playlists")) & missing, np.nan, value)
     keep &= expires > created
     user, message, domain, created, expires, value = (
         column[keep] for column in (user, message, domain, created, expires, value)
@@ -135,3 +135,7 @@ def _domain_value(
         np.exp(0.5 * noise),  # propensity score of a model that does not work
     )
     return np.asarray(np.choose(domain, by_domain))
+
+
+def _domain_code(name: str) -> int:
+    return [domain.name for domain in DOMAINS].index(name)

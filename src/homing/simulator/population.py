@@ -71,6 +71,7 @@ _RHYTHM_BY_AGE: Final = np.array(
 
 _OPT_IN: Final = ByChannel(push=0.05, email=1.3, in_app=3.5)  # logit; push: published, about half of users
 _OPT_IN_BY_HABIT: Final = ByChannel(push=1.6, email=0.8, in_app=0.5)  # by habit, centred at 0.45; assumed
+_OPT_IN_BY_DEVICE: Final = {"push": (-0.35, 0.5, -0.6)}  # logit by DEVICES; assumed
 _OPTED_OUT_BEFORE: Final = 0.04  # share of opt-ins that ended before the period; assumed
 _NEWCOMERS: Final = 0.05  # share of the users who sign up during the period; assumed
 
@@ -160,8 +161,9 @@ def build_population(
     dormant = ~newcomer & (uniform[9] < 0.6 * np.exp(-level / 0.08))
 
     base, slope = _OPT_IN.of(channels), _OPT_IN_BY_HABIT.of(channels)
-    by_device = np.array([[-0.35, 0.5, -0.6], [0, 0, 0], [0, 0, 0]])  # push: Android asks later and gets more
-    offset = np.array([by_device[("push", "email", "in_app").index(name)] for name in channels]).T[device]
+    offset = np.stack(
+        [np.array(_OPT_IN_BY_DEVICE.get(name, (0.0, 0.0, 0.0)))[device] for name in channels], 1
+    )
     logit = base + slope * (level[:, None] - 0.45) + offset
     joined = rng.random((users, len(channels))) < 1.0 / (1.0 + np.exp(-logit))
     left = (rng.random((users, len(channels))) < _OPTED_OUT_BEFORE) & ~newcomer[:, None]
