@@ -116,7 +116,8 @@ def candidates_of(
         if shard.opportunities.expires_at[opportunity] <= at - horizon:
             continue
         for channel, name in enumerate(shard.vocabularies.channels.names):
-            if not shard.messages.channels[shard.opportunities.message[opportunity], channel]:
+            shown = shard.messages.channels[shard.opportunities.message[opportunity], channel]
+            if not shown or name not in config.channels:
                 continue
             clocks = config.channels[name].slots or config.slots.starts
             for start in slot_starts(zone, at, clocks, horizon):

@@ -12,7 +12,7 @@ from homing.schema.times import DAY, HOUR, MISSING
 from homing.state import ZoneTable, local_hour_of_week
 
 from .reference import candidates_of
-from .worlds import CONFIG, everyone, with_config, world
+from .worlds import CONFIG, everyone, random_config, with_config, world
 
 seeds = st.integers(0, 10**6)
 
@@ -29,14 +29,25 @@ def keys(candidates, row):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seeds)
 def test_every_candidate_and_every_reason_agree_with_a_reference_that_asks_one_user_at_a_time(seed):
     shard, at = world(seed)
-    candidates, exclusions = build_candidates(shard, everyone(shard, at), CONFIG)
+    agree_with_the_reference(shard, at, CONFIG)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds, seeds)
+def test_so_they_do_under_rules_of_every_kind(seed, rules):
+    shard, at = world(seed, users=4)
+    agree_with_the_reference(shard, at, random_config(rules))
+
+
+def agree_with_the_reference(shard, at, config):
+    candidates, exclusions = build_candidates(shard, everyone(shard, at), config)
     counts = Counter()
     for user in range(len(shard.users)):
-        kept, removed = candidates_of(shard, user, at, CONFIG)
+        kept, removed = candidates_of(shard, user, at, config)
         assert keys(candidates, user) == kept
         counts.update(rule for _, rule in removed)
         expected = {

@@ -217,3 +217,40 @@ def everyone(shard: Shard, at: int) -> Instants:
 
 def with_config(**sections: object) -> Config:
     return parse_config(CONFIG.model_dump(exclude_unset=True) | sections)
+
+
+def random_config(seed: int) -> Config:
+    """Return rules at random: quiet hours that wrap or not, caps, spacings, slots of any length."""
+    rng = np.random.default_rng(seed)
+
+    def clock() -> str:
+        return f"{rng.integers(24):02}:{5 * rng.integers(12):02}"
+
+    def clocks() -> list[str]:
+        return sorted({clock() for _ in range(rng.integers(1, 6))})
+
+    def limits() -> dict[str, object]:
+        caps = [
+            {"max": int(rng.integers(0, 4)), "per": f"{rng.integers(1, 150)}h"}
+            for _ in range(rng.integers(0, 3))
+        ]
+        return {"caps": caps, "spacing": f"{rng.choice([0, 1, 5, 40])}h"}
+
+    def channel() -> dict[str, object]:
+        own = {"slots": clocks()} if rng.random() < 0.5 else {}
+        quiet = {"quiet_hours": (clock(), clock())} if rng.random() < 0.7 else {}
+        return {**limits(), **own, **quiet}
+
+    declared = [name for name in CHANNELS if rng.random() < 0.9] or ["push"]
+    return parse_config(
+        {
+            "channels": {name: channel() for name in declared},
+            "limits": limits(),
+            "slots": {
+                "starts": clocks(),
+                "length": f"{rng.integers(1, 25 * 12) * 5 % 1440 + 5}m",
+                "horizon": f"{rng.integers(1, 100)}h",
+            },
+            "exclusions": {"share": 1.0},
+        }
+    )

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision.ragged import offsets_of
+from homing.decision.ragged import offsets_of, spans
 from homing.schema import Config, Instants, Shard
 from homing.schema.times import DAY, HOUR, MINUTE, MISSING, SECOND, parse_duration
 from homing.state import ZoneTable, local_hour_of_week
@@ -103,15 +103,23 @@ def local_starts(
     Returns:
         int64 [slots] pair, rising; int64 [slots] start in us, rising within a pair.
     """
+    if len(epoch) == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     today = (epoch + zones.offsets_at(zone, epoch)) // DAY
-    days = np.arange(-(-horizon // DAY) + 2)  # a clock that jumps a day ahead reaches one day further
-    local = ((today[:, None, None] + days[:, None]) * DAY + clocks).reshape(
-        len(zone), len(days) * len(clocks)
-    )
-    wide = np.repeat(zone, local.shape[1])
-    start = _first_showing(wide, local.ravel(), zones).reshape(local.shape)
-    inside = (start >= epoch[:, None]) & (start < epoch[:, None] + horizon)
-    return np.nonzero(inside)[0], start[inside]
+    ahead = np.arange(-(-horizon // DAY) + 2)  # a clock that jumps a day ahead reaches one day further
+    origin = int(today.min())
+    span = int(today.max()) - origin + len(ahead)
+    # many epochs share a local day, whose starts are looked up once
+    days = np.unique((zone.astype(np.int64) * span + today - origin)[:, None] + ahead)
+    where = np.repeat((days // span).astype(np.int32), len(clocks))
+    start = _first_showing(where, (((days % span + origin) * DAY)[:, None] + clocks).ravel(), zones)
+    where, start = where[start != MISSING], start[start != MISSING]
+    base, width = (origin - 2) * DAY, (span + 4) * DAY  # every start lies within two days of these days
+    key = where * np.int64(width) + start - base
+    order = np.argsort(key, kind="stable")
+    first = zone * np.int64(width) + epoch - base
+    low, high = np.searchsorted(key, [first, first + horizon], sorter=order)
+    return np.repeat(np.arange(len(epoch)), high - low), start[order[spans(low, high - low)]]
 
 
 def is_quiet(
