@@ -1,6 +1,7 @@
 """The workspace on disk: ledger, quarantine, vocabularies, importers; strings to codes and back."""
 
 from homing.store.contract_files import write_tables
+from homing.store.doctor import Finding, check_ledger
 from homing.store.importers import ImportSummary, import_hillstrom, import_open_bandit
 from homing.store.ingest import IngestSummary, ingest
 from homing.store.ledger import Ledger
@@ -28,6 +29,7 @@ from homing.store.writing import (
 __all__ = [
     "Daily",
     "DecisionPlace",
+    "Finding",
     "Happening",
     "ImportSummary",
     "IngestSummary",
@@ -41,6 +43,7 @@ __all__ = [
     "Workspace",
     "append_decisions",
     "append_exclusions",
+    "check_ledger",
     "decision_rows",
     "events_by_day",
     "exclusion_rows",

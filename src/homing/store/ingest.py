@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +44,6 @@ _READING = 0.6  # share of the time that reading takes, for the progress only
 class TableSummary:
     """What became of the rows of one table: read == added + repeated + quarantined."""
 
-    table: str
     read: int
     added: int
     repeated: int
@@ -57,7 +56,7 @@ class ReasonSummary:
 
     table: str
     reason: str
-    rows: int
+    count: int
     example: Example
 
 
@@ -65,7 +64,7 @@ class ReasonSummary:
 class IngestSummary:
     """What an ingest did."""
 
-    tables: tuple[TableSummary, ...]
+    tables: Mapping[str, TableSummary]  # in the order in which they were ingested
     reasons: tuple[ReasonSummary, ...]  # the most frequent first
     quarantine: Path | None  # folder of the bad rows, None when there are none
     elapsed: float  # seconds
@@ -102,7 +101,8 @@ def ingest(
         quarantine = Quarantine(workspace.quarantine_path, ingest_id)
         try:
             run = _Run(workspace, writer, quarantine, sources, progress or (lambda _table, _share: None))
-            tables = tuple(run.table(kind) for kind in INGESTED if any(s.table is kind for s in sources))
+            given = [kind for kind in INGESTED if any(source.table is kind for source in sources)]
+            tables = {kind.name: run.table(kind) for kind in given}
             reasons = _reasons(quarantine)
             if strict and reasons:
                 raise InputError(_strict_message(reasons))
@@ -129,7 +129,7 @@ class _Run:
         added, repeated = self._settle(table, shuffle, claims, partitions)
         shuffle.remove()
         self.progress(table.name, 1.0)
-        return TableSummary(table.name, read, added, repeated, len(self.quarantine) - bad)
+        return TableSummary(read, added, repeated, len(self.quarantine) - bad)
 
     def _stage(self, table: Table, shuffle: Shuffle) -> tuple[int, list[NDArray[np.uint64]]]:
         """Check rows by themselves and regroup the good ones; return the rows read and the ids claimed."""
@@ -224,17 +224,17 @@ class _Run:
 
 def _reasons(quarantine: Quarantine) -> tuple[ReasonSummary, ...]:
     found = [
-        ReasonSummary(table, reason, rows, quarantine.examples[table, reason])
-        for (table, reason), rows in quarantine.counts.items()
+        ReasonSummary(table, reason, count, quarantine.examples[table, reason])
+        for (table, reason), count in quarantine.counts.items()
     ]
-    return tuple(sorted(found, key=lambda item: (-item.rows, item.table, item.reason)))
+    return tuple(sorted(found, key=lambda item: (-item.count, item.table, item.reason)))
 
 
 def _strict_message(reasons: tuple[ReasonSummary, ...]) -> str:
     lines = [
-        f"  {item.table}: {item.reason}: {item.rows} rows, such as row {item.example.source_row} of "
+        f"  {item.table}: {item.reason}: {item.count} rows, such as row {item.example.source_row} of "
         f"{item.example.source_file}"
         for item in reasons
     ]
-    total = sum(item.rows for item in reasons)
+    total = sum(item.count for item in reasons)
     return "\n".join([f"{total} bad rows, and strict allows none; nothing was ingested:", *lines])

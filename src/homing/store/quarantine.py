@@ -30,6 +30,9 @@ class Example:
     source_row: int
     row: str
 
+    def __str__(self) -> str:
+        return f"{Path(self.source_file).name} row {self.source_row}: {self.row}"
+
 
 class Quarantine:
     """Bad rows of one ingest, written aside until `publish`."""
