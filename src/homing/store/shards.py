@@ -20,6 +20,7 @@ from homing.schema import (
     Shard,
     Users,
     Vocabularies,
+    Vocabulary,
     WorkspaceError,
 )
 from homing.store.columns import (
@@ -31,6 +32,7 @@ from homing.store.columns import (
     floats,
     hex_words,
     newest,
+    run_codes,
     scan,
     times,
     words,
@@ -39,6 +41,8 @@ from homing.store.workspace import Workspace
 
 #: Tables that a shard is made of. Users are always read.
 SHARD_TABLES: Final = ("users", "consents", "opportunities", "decisions", "events")
+
+_REASONS: Final = Vocabulary(tuple(reason.name for reason in Reason))
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ class _Reader:
         return scan(paths, columns, where, order)
 
     def _users_of(self, table: str, frame: pl.DataFrame, user_ids: pl.Series) -> NDArray[np.int32]:
-        user = codes(frame["user_id"], user_ids)
+        user = run_codes(frame["user_id"], user_ids)
         lost = np.flatnonzero(user < 0)
         if len(lost):
             raise WorkspaceError(
@@ -214,26 +218,27 @@ class _Reader:
         columns = contract_types("decisions", (*names, *more)) | dict.fromkeys(values, pl.Float32())
         frame = self._scan("decisions", columns, "epoch_at").collect()
         user = self._users_of("decisions", frame, user_ids)
-        order = time_order(user, times(frame["epoch_at"]), frame.select("decision_id"))
-        frame = frame[order]
-        reason = codes(frame["reason"], [reason.name for reason in Reason])
+        epoch_at = times(frame["epoch_at"])
+        order = time_order(user, epoch_at, frame.select("decision_id"))
+        reason = codes(frame["reason"], _REASONS)
+        decision_ids = frame["decision_id"].gather(order)
         decisions = Decisions(
             offsets=_offsets(user, len(user_ids)),
-            id=hex_words(frame["decision_id"]),
-            epoch_at=times(frame["epoch_at"]),
-            opportunity=codes(frame["opportunity_id"], opportunity_ids),
-            message=codes(frame["message_id"], self.vocabularies.messages),
-            channel=codes(frame["channel"], self.vocabularies.channels).astype(np.int16),
-            slot_start=times(frame["slot_start"]),
-            slot_end=times(frame["slot_end"]),
-            propensity=frame["propensity"].to_numpy(),
-            candidates=frame["candidates"].fill_null(0).cast(pl.Int32).to_numpy(),
-            candidate_set=words(frame["candidate_set"]),
-            values=_columns([floats(frame[name]) for name in values], len(frame)),
-            release=codes(frame["release_id"], self.vocabularies.releases),
-            reason=np.where(reason < 0, Reason.imported, reason).astype(np.int8),
+            id=hex_words(decision_ids),
+            epoch_at=epoch_at[order],
+            opportunity=codes(frame["opportunity_id"], opportunity_ids)[order],
+            message=codes(frame["message_id"], self.vocabularies.messages)[order],
+            channel=codes(frame["channel"], self.vocabularies.channels).astype(np.int16)[order],
+            slot_start=times(frame["slot_start"])[order],
+            slot_end=times(frame["slot_end"])[order],
+            propensity=frame["propensity"].to_numpy()[order],
+            candidates=frame["candidates"].fill_null(0).cast(pl.Int32).to_numpy()[order],
+            candidate_set=words(frame["candidate_set"])[order],
+            values=_columns([floats(frame[name]) for name in values], len(frame))[order],
+            release=codes(frame["release_id"], self.vocabularies.releases)[order],
+            reason=np.where(reason < 0, Reason.imported, reason).astype(np.int8)[order],
         )
-        return decisions, frame["decision_id"]
+        return decisions, decision_ids
 
     def events(self, user_ids: pl.Series, decision_ids: pl.Series, decided: NDArray[np.int32]) -> Events:
         """Events link to decisions of the same user only (`decided`: int32 [decisions], their users)."""
@@ -278,7 +283,8 @@ def time_order(user: NDArray[np.int32], at: NDArray[np.int64], ties: pl.DataFram
     if bits + int(user.max()).bit_length() > 63:
         return _full_order(ties, {"user": user, "at": at})
     key = (user.astype(np.int64) << bits) | (at - first)
-    order = pl.Series(key).arg_sort().cast(pl.Int64).to_numpy(writable=True)
+    # the stable sort merges runs, and every file is sorted by user and time already
+    order = np.argsort(key, kind="stable")
     same = np.diff(key[order]) == 0
     tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
     rows = order[tied]
