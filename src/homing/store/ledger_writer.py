@@ -14,7 +14,16 @@ import polars as pl
 from homing.schema import Vocabularies
 from homing.schema.tables import TABLES, Table
 from homing.store.columns import TIME
-from homing.store.commits import Additions, Commit, DataFile, difference, extend, sync_folder, write_commit
+from homing.store.commits import (
+    Additions,
+    Commit,
+    DataFile,
+    commit_name,
+    difference,
+    extend,
+    sync_folder,
+    write_commit,
+)
 from homing.store.hashing import hash_ids, partition_of
 
 #: The column that rows of a user are sorted by, and that files keep the range of.
@@ -133,8 +142,10 @@ class LedgerWriter:
 
     def discard(self) -> None:
         """Remove what is staged and was not committed."""
-        for _, file in self._staged:
-            (self._path / file.path).unlink(missing_ok=True)
+        # an error after the link of the commit file comes too late to take the rows back
+        if not (self._path / "commits" / commit_name(self._number)).exists():
+            for _, file in self._staged:
+                (self._path / file.path).unlink(missing_ok=True)
         self._staged = []
         shutil.rmtree(self._staging, ignore_errors=True)
 

@@ -55,7 +55,9 @@ def discover(paths: Iterable[Path], table: str | None = None) -> list[Source]:
         if not path.exists():
             raise InputError(f"{path} does not exist; give files or folders of Parquet, CSV or NDJSON")
         found = [path] if path.is_file() else _search(path)
-        sources += [Source(file, _table_of(file, table), _format_of(file)) for file in found]
+        sources += [
+            Source(path=file, format=_format_of(file), table=_table_of(file, table)) for file in found
+        ]
     if not sources:
         raise InputError(f"nothing to ingest; no file ends in {', '.join(_FORMATS)}")
     order = list(_TABLES)
