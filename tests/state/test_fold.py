@@ -263,3 +263,17 @@ def test_layout_names_match_columns() -> None:
     assert len(LAYOUT.count_names) == 9 * 3 * 3
     assert "since.session.organic" in LAYOUT.since_names
     assert timedelta(microseconds=LAYOUT.half_lives[1]) == timedelta(days=7)
+
+
+def test_memory_of_earlier_states_is_written_again() -> None:
+    shard = random_shard(3)
+    many, few = random_instants(1, shard, rows=20), random_instants(2, shard, rows=7)
+    first = fold(shard, many, LAYOUT, EVEN)
+    second = fold(shard, few, LAYOUT, EVEN, into=first)
+    assert np.shares_memory(second.counts, first.counts)
+    assert_same(second, fold(shard, few, LAYOUT, EVEN))
+    third = fold(shard, many, LAYOUT, EVEN, into=second)
+    assert np.shares_memory(third.rhythm, first.rhythm)
+    assert_same(third, fold(shard, many, LAYOUT, EVEN))
+    more = random_instants(4, shard, rows=30)
+    assert_same(fold(shard, more, LAYOUT, EVEN, into=third), fold(shard, more, LAYOUT, EVEN))

@@ -46,6 +46,7 @@ def fold(
     layout: StateLayout,
     rhythm: NDArray[np.float32],
     snapshot: Snapshot | None = None,
+    into: UserStates | None = None,
 ) -> UserStates:
     """Return the state of each instant's user from the events and consents strictly before the instant.
 
@@ -58,6 +59,8 @@ def fold(
         snapshot: accumulators of an earlier run, by which only newer events are folded. Users for whom
             it does not hold (a late event, an instant before its watermark, another time zone) are
             folded from their first event, so the result never depends on it.
+        into: states of an earlier call that are no longer needed; their memory is written again where
+            it suffices. Fresh memory costs more than the fold where there are many instants.
 
     Raises:
         InputError: instants are not sorted, name no user of the shard, or the rhythm is no activity;
@@ -70,13 +73,13 @@ def fold(
     stream = stream_of(shard, zones)
     types, sources, h = len(layout.event_types), len(layout.sources), len(layout.half_lives)
     out = Reading(
-        counts=np.empty((rows, types * sources * h), np.float32),
-        values=np.empty((rows, types * h), np.float32),
-        since=np.empty((rows, types * sources), np.float32),
-        rhythm=np.empty((rows, HOURS_OF_WEEK), np.float32),
-        exposure=np.empty((rows, layout.categories), np.float32),
-        response=np.empty((rows, layout.categories), np.float32),
-        category_since=np.empty((rows, layout.categories), np.float32),
+        counts=_room(into, "counts", rows, types * sources * h),
+        values=_room(into, "values", rows, types * h),
+        since=_room(into, "since", rows, types * sources),
+        rhythm=_room(into, "rhythm", rows, HOURS_OF_WEEK),
+        exposure=_room(into, "exposure", rows, layout.categories),
+        response=_room(into, "response", rows, layout.categories),
+        category_since=_room(into, "category_since", rows, layout.categories),
         reachable=np.empty((rows, len(layout.channels)), np.int8),
     )
     total = float(rhythm.sum(dtype=np.float64))
@@ -132,6 +135,14 @@ def _check(shard: Shard, instants: Instants, rhythm: NDArray[np.float32]) -> Non
             f"rhythm of shape {rhythm.shape} must be {HOURS_OF_WEEK} finite numbers of at least 0; "
             "sum population_rhythm over the shards"
         )
+
+
+def _room(into: UserStates | None, name: str, rows: int, columns: int) -> NDArray[np.float32]:
+    old = None if into is None else getattr(into, name)
+    whole = old if old is None or old.base is None else old.base
+    if isinstance(whole, np.ndarray) and whole.shape[1:] == (columns,) and len(whole) >= rows:
+        return whole[:rows]
+    return np.empty((rows, columns), np.float32)
 
 
 def _zones_over(shard: Shard, instants: Instants) -> ZoneTable:
