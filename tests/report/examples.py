@@ -66,9 +66,9 @@ def example() -> Facts:
             created_at="2026-03-01T06:12:44Z",
             verdict="The learned policy is worth 3.1 % [1.2, 5.0] more utility than the logged one.",
             tone="good",
-            verdict_basis="Doubly robust estimate on 412,380 decisions of 19,870 users that training never saw; "
-            "the interval is a bootstrap over users. It is also better than the best single message for "
-            "everybody (+1.9 % [0.2, 3.6]).",
+            verdict_basis="Doubly robust estimate on 412,380 decisions of 19,870 users that training "
+            "never saw; the interval is a bootstrap over users. It is also better than the best "
+            "single message for everybody (+1.9 % [0.2, 3.6]).",
             release="r-0007",
             log_from="2026-01-18T00:00:00Z",
             log_until="2026-03-01T00:00:00Z",
@@ -79,8 +79,8 @@ def example() -> Facts:
             Alert(
                 "warning",
                 "learned:reachability",
-                "The effective sample size is 148 of 412,380 decisions, under the 200 that are asked for. Its "
-                "estimate rests on a handful of users.",
+                "The effective sample size is 148 of 412,380 decisions, under the 200 that are asked for. "
+                "Its estimate rests on a handful of users.",
                 "Log more randomized decisions, or raise exploration.floor.",
             ),
             Alert(
@@ -271,7 +271,7 @@ def _values() -> Values:
                 meaning=meaning,
                 policies=(
                     policy("logging", base, half * 0.5, "reference", "wrote the log", base, 412_380),
-                    policy("hold", base * (1 - 0.055 * lift), half, "worse", "", base),
+                    policy("hold", base * 0.945, half, "better" if down else "worse", "", base),
                     policy("uniform", base * (1 - 0.011 * lift), half * 0.8, "worse", "", base, 151_000),
                     policy(
                         "constant:discover_weekly", base * 1.012, half * 2, "cannot_tell", "", base, 20_411
@@ -334,11 +334,30 @@ def _truth() -> tuple[Truth, ...]:
         )
 
     return (
-        Truth("thompson", "uniform", "click", "rate", around(0.00684, 0.0005), estimators(0.0066, 0.0011), 4_611,
-              452_949, "better", "The truth lies in the interval."),
-        Truth("uniform", "thompson", "click", "rate", around(0.00514, 0.0004), estimators(0.0049, 0.0021), 902,
-              4_077_727, "do_not_trust", "Effective size under 2 % of the log."),
-    )  # fmt: skip
+        Truth(
+            policy="thompson",
+            log="uniform",
+            objective="click",
+            unit="rate",
+            truth=around(0.00684, 0.0005),
+            estimators=estimators(0.0066, 0.0011),
+            effective_size=4_611,
+            decisions=452_949,
+            reason="The truth lies in the interval.",
+        ),
+        Truth(
+            policy="uniform",
+            log="thompson",
+            objective="click",
+            unit="rate",
+            truth=around(0.00514, 0.0004),
+            estimators=estimators(0.0049, 0.0021),
+            effective_size=902,
+            decisions=4_077_727,
+            judgement="do_not_trust",
+            reason="Effective size under 2 % of the log.",
+        ),
+    )
 
 
 def _schedule(random: np.random.Generator) -> Schedule:
@@ -348,10 +367,26 @@ def _schedule(random: np.random.Generator) -> Schedule:
         weight = np.zeros(24)
         weight[first : last + 1] = random.gamma(2, 1, last + 1 - first)
         hours.append(HourRow(name, tuple(int(n) for n in np.round(total * weight / weight.sum()))))
-    names = ("discover_weekly", "new_release_follow", "concert_nearby", "podcast_episode", "playlist_mood",
-             "premium_trial", "friend_activity", "rediscover_2019", "daily_mix", "artist_anniversary",
-             "live_session", "top_songs", "audiobook_start", "payment_reminder", "genre_of_the_month",
-             "new_follower", "car_mode", "lyrics_quiz")  # fmt: skip
+    names = (
+        "discover_weekly",
+        "new_release_follow",
+        "concert_nearby",
+        "podcast_episode",
+        "playlist_mood",
+        "premium_trial",
+        "friend_activity",
+        "rediscover_2019",
+        "daily_mix",
+        "artist_anniversary",
+        "live_session",
+        "top_songs",
+        "audiobook_start",
+        "payment_reminder",
+        "genre_of_the_month",
+        "new_follower",
+        "car_mode",
+        "lyrics_quiz",
+    )
     weight = 0.83 ** np.arange(len(names)) * random.uniform(0.8, 1, len(names))
     sends = np.sort(np.round(21_904 * weight / weight.sum()))[::-1]
     messages = tuple(
@@ -371,12 +406,31 @@ def _schedule(random: np.random.Generator) -> Schedule:
         channels=tuple(Count(name, total) for name, (_, _, total) in shapes.items()),
         hours=tuple(hours),
         messages=messages,
-        categories=(Count("music", 11_200), Count("podcast", 5_204), Count("concert", 3_400), Count("billing", 2_100)),
-        sends_per_user=(Count("0", 6_211), Count("1", 9_004), Count("2", 9_911), Count("3", 7_812), Count("4", 4_551),
-                        Count("5 and more", 2_511)),
-        expected=tuple(Expected(name, unit, base * 1.03, base * 0.95, meaning)
-            for name, unit, base, meaning in OBJECTIVES),
-    )  # fmt: skip
+        categories=tuple(
+            Count(name, sum(row.sends for row in messages if row.category == name))
+            for name in ("music", "podcast", "concert", "billing")
+        ),
+        sends_per_user=tuple(
+            Count(name, users)
+            for name, users in zip(
+                ("0", "1", "2", "3", "4", "5 and more"),
+                (6_211, 9_004, 9_911, 7_812, 4_551, 2_511),
+                strict=True,
+            )
+        ),
+        expected=tuple(
+            Expected(name, unit, base * 1.03, base * 0.95, meaning)
+            for name, unit, base, meaning in OBJECTIVES
+        ),
+    )
+
+
+def _slope(weighted: str, objective: str) -> float:
+    if weighted == objective:
+        return -0.06 if objective == "reachability" else 0.012
+    if objective == "reachability":
+        return 0.031 if weighted == "conversion" else 0.012
+    return -0.003 * (1 + len(weighted + objective) % 3)
 
 
 def _weights() -> tuple[WeightSweep, ...]:
@@ -386,8 +440,7 @@ def _weights() -> tuple[WeightSweep, ...]:
         for factor in (0.5, 1.0, 2.0, 4.0):
             step = np.log2(factor)
             values = tuple(
-                Named(other, base * (1 + step * (0.012 if other == name else -0.004 * (1 + len(other) % 3))))
-                for other, _, base, _ in OBJECTIVES
+                Named(other, base * (1 + step * _slope(name, other))) for other, _, base, _ in OBJECTIVES
             )
             points.append(
                 WeightPoint(factor, 0.548 - (0.06 if name == "reachability" else -0.02) * step, values)
@@ -436,7 +489,7 @@ def unknown() -> Facts:
 
 
 def crowded() -> Facts:
-    """Forty policies, long names in several scripts, markup and dollars in names, very large and small numbers."""
+    """Forty policies, long names in several scripts, markup and dollars in names, huge and tiny numbers."""
     facts = example()
     assert facts.values is not None and facts.schedule is not None and facts.funnel is not None
     hostile = '<script>alert("x")</script> & $\\alpha_{1}$ \x00\x0b'

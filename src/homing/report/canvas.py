@@ -73,6 +73,7 @@ _STYLE: Final[Any] = {
 }
 _TAG: Final = re.compile(r"<[^>]+>")
 _FONT_STYLE: Final = re.compile(r"(style=\"font: )([^;\"]*?)([\d.]+px) [^;\"]*")
+_FONT_FAMILY: Final = re.compile(r"font-family: [^;\"]*;? ?")
 _LONG_NUMBER: Final = re.compile(r"(\d+\.\d\d)\d+")
 _SENTINEL: Final = re.compile("|".join(_VARIABLES))
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|[\ud800-\udfff]")
@@ -83,6 +84,7 @@ def figure(width: int, height: int) -> Figure:
     with mpl.rc_context(_STYLE):
         drawn = Figure(figsize=(width / 72, height / 72), dpi=72)
         FigureCanvasSVG(drawn)
+        drawn.patch.set_visible(False)
         return drawn
 
 
@@ -94,6 +96,7 @@ def axes(drawn: Figure, left: float, right: float, top: float, bottom: float) ->
         area = drawn.add_axes(box)
     for side in ("top", "right", "left"):
         area.spines[side].set_visible(False)
+    area.patch.set_visible(False)
     area.tick_params(length=0, pad=5)
     return area
 
@@ -110,13 +113,15 @@ def to_svg(drawn: Figure, name: str, title: str, description: str) -> str:
         drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     width, height = (round(side * 72) for side in drawn.get_size_inches())
     body = buffer.getvalue()
-    body = body[body.index("<defs>") : body.rindex("</svg>")]
+    # without the first definitions: a style sheet that would hold for the whole page
+    body = body[body.index("</defs>") + len("</defs>") : body.rindex("</svg>")]
     # only inside tags: a name that looks like a colour or an id stays as it is
     body = _TAG.sub(lambda match: _tag(match[0], name), body)
     body = re.sub(r"\s*\n\s*", "\n", body)
     return (
         f'<svg role="img" aria-labelledby="{name}-title {name}-description" '
-        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">\n<title id="{name}-title">{escape(title)}</title>\n'
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">\n'
+        f'<title id="{name}-title">{escape(title)}</title>\n'
         f'<desc id="{name}-description">{escape(description)}</desc>\n{body}</svg>'
     )
 
@@ -124,11 +129,12 @@ def to_svg(drawn: Figure, name: str, title: str, description: str) -> str:
 def _tag(tag: str, name: str) -> str:
     """Return an SVG tag with short numbers, ids of this page, the page's font and its colours."""
     if tag.startswith("<g id="):  # nothing refers to groups
-        return "<g>"
+        return "" if tag.endswith("/>") else "<g>"
     tag = re.sub(r" id=\"([^\"]+)\"", rf' id="{name}-\1"', tag)
     tag = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", tag)
     tag = re.sub(r"xlink:href=\"#([^\"]+)\"", rf'href="#{name}-\1"', tag)
     # matplotlib has no font of weight 600 to measure; the page has
+    tag = _FONT_FAMILY.sub("", tag)
     tag = _FONT_STYLE.sub(r"\1\2\3 var(--font)", tag).replace("font: 700 ", "font: 600 ")
     tag = _LONG_NUMBER.sub(r"\1", tag)
     return _SENTINEL.sub(lambda match: f"var(--{_VARIABLES[match[0]]})", tag)

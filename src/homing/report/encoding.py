@@ -41,19 +41,17 @@ def decode(kind: type[T], data: object, where: str) -> T:
     Raises:
         InputError: a key is unknown or missing, or a value has another type; names the place.
     """
-    return cast(T, _decode(kind, data, where))
+    return cast(T, _decode_fields(kind, data, where))
 
 
 def _decode(kind: Any, data: object, where: str) -> object:
+    origin, arguments = get_origin(kind), get_args(kind)
     if is_dataclass(kind):
         return _decode_fields(cast(type, kind), data, where)
-    origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         if data is None and NoneType in arguments:
             return None
         return _decode(next(argument for argument in arguments if argument is not NoneType), data, where)
-    if origin is Literal and data in arguments:
-        return data
     if origin is tuple and isinstance(data, list | tuple):
         kinds = arguments[:1] * len(data) if arguments[-1] is Ellipsis else arguments
         if len(kinds) == len(data):
@@ -61,11 +59,9 @@ def _decode(kind: Any, data: object, where: str) -> object:
                 _decode(inner, item, f"{where}[{place}]")
                 for place, (inner, item) in enumerate(zip(kinds, data, strict=True))
             )
-    if kind is float and data is None:
-        return nan
-    if kind is float and isinstance(data, int | float) and not isinstance(data, bool):
-        return float(data)
-    if kind in (str, int, bool) and type(data) is kind:
+    if kind is float and type(data) in (int, float, NoneType):
+        return nan if data is None else float(cast(float, data))
+    if type(data) is kind or (origin is Literal and data in arguments):
         return data
     raise InputError(f"{where} == {data!r:.80}, must be {kind}; write it with Facts.to_dict")
 

@@ -56,14 +56,6 @@ def plain(number: float, unit: Unit) -> str:
     return percent(number) if unit == "rate" else significant(number)
 
 
-def signed(number: float, unit: Unit) -> str:
-    """Return `number` as a difference, always with its sign; rates in percentage points."""
-    if not isfinite(number):
-        return UNKNOWN
-    text = f"{significant(number * 100)}{THIN}pp" if unit == "rate" else significant(number)
-    return f"+{text}" if number > 0 else text
-
-
 def interval(estimate: Estimate, unit: Unit) -> str:
     """Return `18.3 % [17.9, 18.7]`, with as many decimals as the interval's width carries."""
     scale, suffix = (100.0, f"{THIN}%") if unit == "rate" else (1.0, "")

@@ -23,7 +23,11 @@ from homing.report.canvas import (
 )
 
 _ROW = 26
+_STACKED_ROW = 42  # where labels stand above their bars, on a phone
+_BESIDE_FROM = 520  # pixels of width
+_LABEL_SHARE = 0.34
 _THICK = 15
+_BOLD = 1.12  # how much wider bold text is
 
 
 @dataclass(frozen=True)
@@ -39,29 +43,33 @@ class Bar:
     note: str = ""  # behind the text, muted; left out where it does not fit
 
 
-def bars(rows: Sequence[Bar], width: int, label_share: float = 0.34) -> Figure:
+def bars(rows: Sequence[Bar], width: int) -> Figure:
     """Return horizontal bars from top to bottom; label at the left, text behind the bar."""
-    drawn = figure(width, _ROW * len(rows) + 6)
-    labels = max((text_width(row.label) * (1.12 if row.strong else 1) for row in rows), default=0)
-    left = min(labels + 14, width * label_share)
+    labels = max((text_width(row.label) * (_BOLD if row.strong else 1) for row in rows), default=0)
+    stacked = width < _BESIDE_FROM and labels + 14 > width * _LABEL_SHARE
+    left = 0.0 if stacked else min(labels + 14, width * _LABEL_SHARE)
     texts = max((text_width(row.text, SMALL) for row in rows), default=0) + 12
     notes = max((text_width(row.note, SMALL) for row in rows), default=0)
     right = min(texts + (notes + 10 if notes else 0), width * 0.4)
+    high = _STACKED_ROW if stacked else _ROW
+    drawn = figure(width, high * len(rows) + 6)
     area = axes(drawn, left, right, 3, 3)
     area.set_axis_off()
     longest = float(max((row.end for row in rows), default=0)) or 1.0
     area.set_xlim(0, longest)
-    area.set_ylim(len(rows) - 0.5, -0.5)
+    area.set_ylim(len(rows) - (0.7 if stacked else 0.5), -0.7 if stacked else -0.5)
     pixel = longest / (width - left - right)
     for place, row in enumerate(rows):
         length = max(float(row.end - row.start), 1.5 * pixel if row.end > row.start else 0)
         if length:
-            area.barh(place, length, left=row.start, height=_THICK / _ROW, color=row.colour, linewidth=0)
+            area.barh(place, length, left=row.start, height=_THICK / high, color=row.colour, linewidth=0)
         if row.start > 0:
             area.plot([0, row.start], [place, place], color=RULE, linewidth=1, solid_capstyle="butt")
         weight = "bold" if row.strong else "normal"
-        label = fit(row.label, (left - 12) / (1.08 if row.strong else 1))
-        area.text(-left * pixel, place, label, va="center", fontsize=FONT, fontweight=weight, color=INK)
+        space = float(width) if stacked else left - 12
+        label = fit(row.label, space / (_BOLD if row.strong else 1))
+        line = place - 0.42 if stacked else place
+        area.text(-left * pixel, line, label, va="center", fontsize=FONT, fontweight=weight, color=INK)
         behind = row.start + length + 7 * pixel
         area.text(behind, place, row.text, va="center", fontsize=SMALL, color=INK, clip_on=False)
         after = behind + (text_width(row.text, SMALL) + 10) * pixel

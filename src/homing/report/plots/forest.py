@@ -14,6 +14,9 @@ from homing.report.facts import Estimate
 from homing.report.plots.ticks import Kind, room_for, ticks
 
 _ROW = 27
+_STACKED_ROW = 44  # where labels stand above their rows, on a phone
+_LABEL_SHARE = 0.34
+_BOLD = 1.12  # how much wider bold text is
 _TEXT_FROM = 520  # pixels of width from which the numbers are written beside the rows
 _GAP = 16
 
@@ -51,17 +54,21 @@ def forest(
         band: a shaded vertical band, such as the interval of the reference.
         guardrail: a dotted vertical line.
     """
-    drawn = figure(width, _ROW * len(rows) + 30)
-    labels = max((text_width(row.label) * (1.12 if row.strong else 1) for row in rows), default=0)
-    left = min(labels + _GAP, width * 0.34)
-    words = max((text_width(row.word, SMALL) for row in rows), default=0) if width >= _TEXT_FROM else 0
-    words += _GAP if words else 0
-    texts = max((text_width(row.text, SMALL) for row in rows), default=0) if width >= _TEXT_FROM else 0
+    labels = max((text_width(row.label) * (_BOLD if row.strong else 1) for row in rows), default=0)
+    stacked = width < _TEXT_FROM and labels + _GAP > width * _LABEL_SHARE
+    left = 6.0 if stacked else min(labels + _GAP, width * _LABEL_SHARE)
+    words = texts = 0.0
+    if width >= _TEXT_FROM:
+        words = max((text_width(row.word, SMALL) for row in rows), default=0)
+        words += _GAP if words else 0
+        texts = max((text_width(row.text, SMALL) for row in rows), default=0)
     right = min(texts + words + _GAP, width * 0.45) if texts else 8
+    high_row = _STACKED_ROW if stacked else _ROW
+    drawn = figure(width, high_row * len(rows) + 30)
     area = axes(drawn, left, right, 2, 26)
     low, high = _limits(rows, [reference, guardrail, *(band or ())])
     area.set_xlim(low, high)
-    area.set_ylim(len(rows) - 0.4, -0.6)
+    area.set_ylim(len(rows) - 0.5, -0.75 if stacked else -0.6)
     area.set_yticks([])
     room = width - left - right
     area.set_xticks(*_ticks(low, high, room, kind))
@@ -75,12 +82,15 @@ def forest(
     pixel = (high - low) / room
     for place, row in enumerate(rows):
         ink, weight = (INK if row.trusted else MUTED), ("bold" if row.strong else "normal")
-        label = fit(row.label, (left - _GAP) / (1.08 if row.strong else 1))
-        area.text(low - left * pixel, place, label, va="center", fontsize=FONT, fontweight=weight, color=ink)
-        if texts:
+        space = width - text_width(row.text, SMALL) - _GAP if stacked else left - _GAP
+        label = fit(row.label, max(space, width * 0.3) / (_BOLD if row.strong else 1))
+        line = place - 0.44 if stacked else place
+        start = low - left * pixel
+        area.text(start, line, label, va="center", fontsize=FONT, fontweight=weight, color=ink)
+        if texts or stacked:
             behind = high + (right - words) * pixel
-            shown = fit(row.text, right - words, SMALL)
-            area.text(behind, place, shown, ha="right", va="center", fontsize=SMALL, color=ink)
+            shown = fit(row.text, width * 0.6 if stacked else right - words, SMALL)
+            area.text(behind, line, shown, ha="right", va="center", fontsize=SMALL, color=ink)
         if words:
             start = high + (right - words + _GAP) * pixel
             area.text(start, place, row.word, va="center", fontsize=SMALL, color=row.colour)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import isfinite
 from typing import Literal
 
@@ -37,7 +38,7 @@ def tick_texts(places: list[float], kind: Kind) -> list[str]:
     elif 0 < largest < 1e-4:
         texts = [significant(number, 2) for number in shown]
     else:
-        step = min((abs(b - a) for a, b in zip(shown, shown[1:], strict=False)), default=largest)
+        step = min((abs(b - a) for a, b in pairwise(shown)), default=largest)
         # five decimals are the most that an axis as small as 1e-4 needs to tell its marks apart
         decimals = next((d for d in range(8) if abs(round(step, d) - step) <= step * 1e-6), 8)
         texts = [f"{number:,.{decimals}f}".replace("-", MINUS) for number in shown]

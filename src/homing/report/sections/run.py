@@ -65,26 +65,27 @@ def _sentences(facts: Facts) -> list[str]:
     level = confidence(facts.values.confidence if facts.values else 0.95)
     sentences = [
         f"Brackets hold an interval: if the same study were done many times, {level} of such intervals "
-        "would hold the true number. Where two policies’ intervals overlap, look at the difference: it has an "
-        "interval of its own, and only that one says which policy is better.",
+        "would hold the true number. Where the intervals of two policies overlap, look at the difference: "
+        "it has an interval of its own, and only that one says which policy is better.",
     ]
     if facts.values is not None:
         sentences += [
-            "Nobody ran the learned policy yet. Its worth is estimated from the log: decisions that it would have "
-            "made count more, decisions that it would not have made count less. IPS and SNIPS do only that, DM "
-            "trusts a model of the outcomes, and DR corrects the model by the log; when they disagree, be careful.",
-            "The effective size is how many decisions the estimate really rests on. When it is small, the log says "
-            "little about that policy, whatever the interval looks like; such estimates are marked “do not trust”.",
+            "Worth is estimated from the log, without running a policy: decisions that it would have made "
+            "count more, others count less. IPS and SNIPS do only that, DM trusts a model of the outcomes, "
+            "and DR corrects the model by the log; where they disagree, be careful.",
+            "The effective size is how many decisions an estimate really rests on. Where it is small, the "
+            "log says little about that policy, whatever the interval looks like; it is "
+            "marked “do not trust”.",
         ]
     if facts.quality is not None:
         sentences.append(
             "Skill is the share of a constant’s loss that the model removes: 0 % is guessing the mean for "
-            "everybody. Calibration asks whether things predicted to happen in 5 % of cases happen in 5 % of cases."
+            "everybody. Calibration asks whether what is predicted to happen in 5 % of cases does so."
         )
     if facts.schedule is not None or facts.funnel is not None:
         sentences.append(
-            "A candidate is one message through one channel in one slot; to hold, that is to send nothing, is a "
-            "candidate like any other. Consent, caps, quiet hours and spacing are hard rules and never traded."
+            "A candidate is one message through one channel in one slot; to hold, that is to send nothing, "
+            "is one more. Consent, caps, quiet hours and spacing are hard rules and never traded."
         )
     return sentences
 

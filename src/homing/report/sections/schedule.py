@@ -176,8 +176,8 @@ def _message_table(rows: tuple[MessageShare, ...], sends: int) -> Table:
 def weights_section(sweeps: tuple[WeightSweep, ...], values: Values | None) -> Section:
     """Trade-offs: nothing is retrained, because values are vectors until the last moment."""
     lead = (
-        "What the same model would do with other weights, as it expects. Each panel multiplies one weight and "
-        "shows by how much every objective changes."
+        "What the same model would do with other weights, as it expects. Each panel multiplies one weight "
+        "and shows by how much every objective changes."
     )
     down = [one.objective for one in values.objectives if one.direction == "down"] if values else []
     lead += f" Less is better for {', '.join(down)}." if down else ""

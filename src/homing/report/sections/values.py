@@ -38,9 +38,9 @@ _COLOURS: Final[dict[Judgement, str]] = {
 def values_section(values: Values) -> Section:
     """Every policy on the utility and on each objective, with intervals, against the logging policy."""
     lead = (
-        f"Worth per decision, estimated by {values.headline} from {count(values.decisions)} decisions of the "
-        f"log, with {confidence(values.confidence)} intervals. The dashed line is the policy that wrote the log "
-        f"({values.logging})."
+        f"Worth per decision, estimated by {values.headline} from {count(values.decisions)} decisions of "
+        f"the log, with {confidence(values.confidence)} intervals. The dashed line is the policy that "
+        f"wrote the log ({values.logging})."
     )
     blocks: list[Block] = []
     for place, objective in enumerate(values.objectives):
@@ -90,20 +90,20 @@ def _objective(values: Values, objective: ObjectiveValues, place: int) -> list[B
 
 def _comparison(objective: ObjectiveValues, *, folded: bool) -> Table:
     to_constant = any(row.versus_constant is not None for row in objective.policies)
-    columns = ["Policy", f"Worth ({_per(objective)})", "Against logging"]
+    columns = ["Policy", "Verdict", "Against logging"]
     columns += ["Against best constant"] if to_constant else []
     rows = []
     for row in objective.policies:
         cells = [
             Cell(row.policy),
-            interval_cell(row.value, objective.unit),
+            judgement_cell(row.judgement, row.reason),
             difference_cell(row.versus_logging, objective.unit),
         ]
         cells += [difference_cell(row.versus_constant, objective.unit)] if to_constant else []
-        rows.append((*cells, judgement_cell(row.judgement, row.reason)))
+        rows.append((*cells, interval_cell(row.value, objective.unit)))
     learned = frozenset(place for place, row in enumerate(objective.policies) if row.learned)
     caption = f"Differences and verdicts: {objective.objective}"
-    return Table((*columns, "Verdict"), tuple(rows), caption, folded, learned)
+    return Table((*columns, f"Worth ({_per(objective)})"), tuple(rows), caption, folded, learned)
 
 
 def _estimators(objective: ObjectiveValues) -> Table:

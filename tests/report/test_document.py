@@ -1,0 +1,177 @@
+"""The page is well-formed, self-contained, the same for the same facts, and shows what the JSON says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from html import unescape
+from math import isfinite
+from typing import Any
+
+import pytest
+
+from homing.report import Facts, render
+from homing.report.canvas import text_width
+
+from . import examples
+from .page_reader import PageReader
+
+PAGES = ("example", "bare", "unknown", "crowded")
+
+
+@cache
+def page(name: str) -> str:
+    return render(getattr(examples, name)())
+
+
+@cache
+def read(name: str) -> PageReader:
+    return PageReader(page(name))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_well_formed(name: str) -> None:
+    assert read(name).problems == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_ids_are_unique_and_references_lead_somewhere(name: str) -> None:
+    ids = read(name).ids
+    assert sorted(ids) == sorted(set(ids))
+    assert set(read(name).references) <= set(ids)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_loads_nothing_from_outside(name: str) -> None:
+    assert read(name).addresses == []
+    assert not {"link", "img", "iframe", "object", "embed", "image"} & set(read(name).tags)
+    assert "@import" not in page(name)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_small(name: str) -> None:
+    assert len(page(name).encode()) < 1_000_000
+
+
+def test_same_facts_same_bytes() -> None:
+    assert render(examples.example()) == page("example")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_colours_follow_the_theme(name: str) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", page(name), re.S)
+    tags = [tag for drawing in drawings for tag in re.findall(r"<[^>]+>", drawing)]
+    assert not [tag for tag in tags if re.search(r"#[0-9a-f]{6}\b", tag)]
+    used = set(re.findall(r"var\(--([\w-]+)\)", page(name)))
+    light, dark = page(name).split("prefers-color-scheme: dark", 1)
+    assert used <= set(re.findall(r"--([\w-]+):", light))
+    assert used - {"font", "mono"} <= set(re.findall(r"--([\w-]+):", dark))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_drawing_has_a_title_and_a_description(name: str) -> None:
+    for drawing in re.findall(r"<svg.*?</svg>", page(name), re.S):
+        assert 'role="img"' in drawing
+        assert re.search(r"<title id=\"[^\"]+\">[^<]+</title>", drawing)
+        assert re.search(r"<desc id=\"[^\"]+\">", drawing)
+
+
+@pytest.mark.parametrize("name", ["example", "crowded"])
+def test_every_number_of_the_policies_is_on_the_page(name: str) -> None:
+    facts: dict[str, Any] = getattr(examples, name)().to_dict()
+    shown = set(read(name).numbers)
+    for objective in facts["values"]["objectives"]:
+        for row in objective["policies"]:
+            estimates = [row["value"], row["versus_logging"], row["versus_constant"]]
+            estimates += [estimator["estimate"] for estimator in row["estimators"]]
+            wanted = [estimate["value"] for estimate in estimates if estimate]
+            wanted += [row["effective_size"], row["effective_share"], row["max_weight"]]
+            assert set(wanted) <= shown, (objective["objective"], row["policy"])
+
+
+def test_names_are_escaped() -> None:
+    hostile = '<script>alert("x")</script>'
+    assert hostile not in page("crowded")
+    assert read("crowded").tags.count("script") == 1
+    assert any(hostile in text for text in read("crowded").texts)
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", page("crowded"))
+
+
+def test_a_dollar_is_no_formula() -> None:
+    drawn = [text for text in read("crowded").texts if "$\\alpha_{1}$" in text]
+    assert drawn
+
+
+def test_a_name_that_looks_like_the_drawing_stays_as_it_is() -> None:
+    facts = examples.example()
+    assert facts.funnel is not None
+    name = "#010101 0.123456 url(#x)"
+    funnel = replace(facts.funnel, removed=(replace(facts.funnel.removed[0], name=name),))
+    assert page_texts(replace(examples.bare(), funnel=funnel)).count(name) >= 2
+
+
+def page_texts(facts: Facts) -> list[str]:
+    return [text.strip() for text in PageReader(render(facts)).texts]
+
+
+def test_warnings_come_before_everything_but_the_verdict() -> None:
+    text = page("example")
+    places = [text.index(f'id="{name}"') for name in ("verdict", "alerts", "values", "plan", "reading")]
+    assert places == sorted(places)
+    levels = re.findall(r'<li class="(\w+)">', text)
+    assert levels == ["critical", "warning", "note"]
+
+
+def test_no_warnings_no_list() -> None:
+    assert 'id="alerts"' not in page("bare")
+
+
+def test_a_missing_section_names_its_command() -> None:
+    commands = set(re.findall(r"<code>(homing [^<]+)</code> produces", page("bare")))
+    assert commands == {
+        "homing evaluate",
+        "homing plan --at TIME",
+        "homing train",
+        "homing ingest FILES",
+        "homing run",
+    }
+    assert " produces this part" not in page("example")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_unknown_is_printed_as_a_number(name: str) -> None:
+    shown = [text for text in read(name).texts if re.search(r"\b(nan|inf|None)\b", text)]
+    assert [text for text in shown if "None is in quarantine" not in text and "{" not in text] == []
+
+
+def test_numbers_on_the_page_are_finite() -> None:
+    assert all(isfinite(number) for name in PAGES for number in read(name).numbers)
+
+
+def _labels(drawing: str) -> Iterator[tuple[float, float, str, float]]:
+    """Return x, y, anchor and width of every text of a drawing; widths are a little generous."""
+    for style, place, text in re.findall(r'<text style="([^"]*)" ([^>]*)>([^<]*)<', drawing):
+        size = re.search(r"([\d.]+)px", style)
+        anchored = re.search(r"text-anchor: (\w+)", style)
+        moved = re.search(r"translate\(([\d.-]+) ([\d.-]+)\)", place)
+        at = re.search(r'x="([\d.-]+)" y="([\d.-]+)"', place) or moved
+        assert size is not None and at is not None, (style, place)
+        width = text_width(unescape(text), float(size[1]))
+        yield float(at[1]), float(at[2]), anchored[1] if anchored else "start", width
+
+
+@pytest.mark.parametrize("name", ["example", "crowded"])
+def test_labels_do_not_overlap(name: str) -> None:
+    for drawing in re.findall(r"<svg.*?</svg>", page(name), re.S):
+        boxes = []
+        for x, y, anchor, width in _labels(drawing):
+            start = x - {"start": 0, "middle": width / 2, "end": width}[anchor]
+            boxes.append((start, start + width, y))
+        assert boxes
+        for place, (start, end, y) in enumerate(boxes):
+            for other_start, other_end, other_y in boxes[place + 1 :]:
+                if abs(y - other_y) < 9:
+                    shared = min(end, other_end) - max(start, other_start)
+                    assert shared < 6, (drawing[:200], (start, end, y), (other_start, other_end, other_y))
