@@ -179,7 +179,7 @@ def test_the_share_explored_given_each_choice_is_the_floor_over_its_propensity()
 
 
 def test_reasons():
-    shard, at = world(5, users=300, transactional=0.2)
+    shard, at = world(3, users=300, transactional=0.2)
     rows = everyone(shard, at)
     drawn, _ = decide(shard, rows, POLICY, CONFIG, score)
     forced = Context(shard, build_candidates(shard, rows, CONFIG)[0]).forced >= 0

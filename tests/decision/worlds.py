@@ -26,6 +26,9 @@ from homing.schema.times import DAY, HOUR, MINUTE, MISSING, to_datetime
 
 CHANNELS = ("push", "email", "in_app")
 
+#: Times fall on half hours, as slots do, so that every "before" and "at" is told apart.
+GRID = 30 * MINUTE
+
 #: Zones whose clocks are odd: changes of 30 minutes, 2 hours and at midnight, offsets of 30 and 45 minutes.
 ODD_ZONES = (
     "Australia/Lord_Howe",
@@ -91,8 +94,8 @@ def messages(rng: np.random.Generator, around: int, count: int = 6, transactiona
         domain=np.zeros(count, np.int32),
         category=np.arange(count, dtype=np.int32),
         channels=rng.random((count, len(CHANNELS))) < 0.7,
-        valid_from=np.where(limited, around + rng.integers(-2 * DAY, DAY, count), MISSING),
-        valid_until=np.where(rng.random(count) < 0.4, around + rng.integers(-DAY, 3 * DAY, count), MISSING),
+        valid_from=np.where(limited, around + rng.integers(-144, 24, count) * GRID, MISSING),
+        valid_until=np.where(rng.random(count) < 0.4, around + rng.integers(-48, 144, count) * GRID, MISSING),
         transactional=rng.random(count) < transactional,
         numeric=np.zeros((count, 0), np.float32),
         categorical=np.zeros((count, 0), np.int32),
@@ -135,18 +138,18 @@ def world(
     if around is None:
         changes = clock_changes(zones[seed % len(zones)], 2019 + seed % 8)
         near = changes[seed % len(changes)] if changes else 20_500 * DAY
-        around = near + int(rng.integers(-DAY // MINUTE, DAY // MINUTE)) * MINUTE
+        around = near + int(rng.integers(-48, 48)) * GRID
     channels = len(CHANNELS)
 
     counts = rng.integers(0, 6, users)
     total = int(counts.sum())
     owner = np.repeat(np.arange(users), counts)
     hashes = rng.integers(0, 2**64, total, dtype=np.uint64)
-    created = around - rng.integers(-12 * HOUR, 4 * DAY, total)
-    earliest = created + rng.integers(0, DAY, total) * rng.integers(0, 2, total)
+    created = around - rng.integers(-24, 144, total) * GRID
+    earliest = created + rng.integers(0, 48, total) * rng.integers(0, 2, total) * GRID
     catalogue_of = messages(rng, around, **catalogue)
 
-    per_user = rng.integers(0, 6, users)
+    per_user = rng.integers(0, 12, users)
     consents = int(per_user.sum())
     consent_at = around - rng.integers(-3, 30, consents) * 4 * HOUR  # a coarse grid, so that times tie
     consent_user = np.repeat(np.arange(users), per_user)
@@ -157,11 +160,13 @@ def world(
     event_user = np.repeat(np.arange(users), happened)
     event_at = around - rng.integers(-3, 30, events) * 4 * HOUR
     order = np.lexsort((event_at, event_user))
-    kinds = np.array([EVENT_TYPES.index(name) for name in ("opted_in", "opted_out", "session", "delivered")])
+    kinds = np.array(
+        [EVENT_TYPES.index(name) for name in ("opted_in", "opted_out", "session", "delivered", "opted_in")]
+    )
 
     sent = rng.integers(0, 5, users)
     sends = int(sent.sum())
-    sent_at = around - rng.integers(-6, 48, sends) * 4 * HOUR
+    sent_at = around - rng.integers(-4, 30, sends) * 4 * HOUR
     shard = Shard(
         vocabularies=Vocabularies(channels=Vocabulary(CHANNELS), zones=Vocabulary(zones)),
         messages=catalogue_of,
@@ -176,7 +181,7 @@ def world(
             offsets=offsets_of(per_user),
             at=consent_at[by_time],
             channel=rng.integers(0, channels, consents).astype(np.int16),
-            reachable=rng.random(consents) < 0.75,
+            reachable=rng.random(consents) < 0.85,
         ),
         opportunities=Opportunities(
             offsets=offsets_of(counts),
@@ -186,7 +191,7 @@ def world(
             domain_value=np.zeros(total, np.float32),
             created_at=created,
             earliest_at=earliest,
-            expires_at=created + rng.integers(HOUR, 6 * DAY, total),
+            expires_at=created + rng.integers(2, 288, total) * GRID,
             numeric=np.zeros((total, 0), np.float32),
             categorical=np.zeros((total, 0), np.int32),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -85,7 +85,7 @@ class Softmax:
     weights: NDArray[np.float64]  # [objectives] utility per unit of outcome
     temperature: float  # in utility
     floor: float
-    prices: NDArray[np.float64] | None = field(default=None)  # [limits] utility per unit of each limit
+    prices: NDArray[np.float64] | None = None  # [limits] utility per unit of each limit
 
     def probabilities(self, context: Context) -> NDArray[np.float64]:
         """Return float64 [n].
