@@ -17,7 +17,7 @@ from homing.schema import (
 )
 from homing.schema.times import DAY, HOUR
 from homing.state import StateLayout, build_features, feature_spec, fold
-from state.state_world import START, VOCABULARIES, config, event, make_shard
+from state.state_world import START, VOCABULARIES, config, cut_events, event, make_shard
 
 LAYOUT = StateLayout.from_config(config(), VOCABULARIES)
 SPEC = feature_spec(LAYOUT, VOCABULARIES)
@@ -187,3 +187,36 @@ def test_categories_beyond_the_layout_share_the_last() -> None:
     shard = make_shard([[event(START, "delivered", 0, 1), event(START, "delivered", 0, 2)]])
     states = fold(shard, Instants(np.zeros(1, np.int32), np.array([START + 1])), layout, EVEN)
     assert states.exposure[0].tolist() == pytest.approx([0, 2])
+
+
+def test_nothing_after_the_instant_reaches_a_feature() -> None:
+    shard, candidates = world()
+    ours, cut = build(shard, candidates), build(cut_events(shard, NOW), candidates)
+    assert len(cut_events(shard, NOW).events) == len(shard.events) - 1
+    np.testing.assert_array_equal(ours.candidate, cut.candidate)
+    np.testing.assert_array_equal(ours.user, cut.user)
+
+
+def test_a_row_alone_has_the_features_that_it_has_among_others() -> None:
+    shard, candidates = world()
+    together = build(shard, candidates)
+    first = replace(
+        candidates.pick(np.arange(4)),
+        rows=Instants(candidates.rows.user[:1], candidates.rows.at[:1]),
+        offsets=np.array([0, 4]),
+    )
+    alone, expected = build(shard, first), together.take_rows(np.array([0]))
+    for name in ("user", "user_codes", "candidate", "candidate_codes", "message"):
+        np.testing.assert_array_equal(getattr(alone, name), getattr(expected, name), err_msg=name)
+
+
+def test_no_rows_give_empty_features() -> None:
+    shard, candidates = world()
+    nobody = replace(
+        candidates.pick(np.empty(0, np.int64)),
+        rows=Instants(candidates.rows.user[:0], candidates.rows.at[:0]),
+        offsets=np.zeros(1, np.int64),
+    )
+    features = build(shard, nobody)
+    assert features.user.shape == (0, len(SPEC.user))
+    assert features.candidate.shape == (0, len(SPEC.candidate))
