@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 
 from homing.app.progress import Bars
-from homing.schema.errors import HomingError, InputError
 
 if TYPE_CHECKING:
     from homing.store import Workspace
@@ -40,8 +39,12 @@ def main() -> None:
     """Run the command line; errors that Homing raises on purpose become one line and exit status 2."""
     try:
         app()
-    except HomingError as error:
-        Console(stderr=True).print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+    except Exception as error:
+        from homing.schema.errors import HomingError
+
+        if not isinstance(error, HomingError):
+            raise
+        Console(stderr=True).print("error:", str(error), style="red", markup=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -59,6 +62,7 @@ def _print(as_json: bool, data: Any, show: Callable[[Console], None]) -> None:
 
 
 def _time(text: str) -> int:
+    from homing.schema.errors import InputError
     from homing.schema.times import parse_time
 
     try:
@@ -212,6 +216,7 @@ def explain(
     """Tell why a decision is what it is, or what would be decided for a user."""
     from homing.app import show
     from homing.lifecycle.explain import explain_decision, explain_user
+    from homing.schema.errors import InputError
 
     opened = _open(workspace)
     if decision is not None and user is None and at is None:
@@ -309,6 +314,7 @@ def _report(workspace: Workspace, output: Path | None, as_json: bool) -> None:
 
 
 def _end_of_log(workspace: Workspace) -> int:
+    from homing.schema.errors import InputError
     from homing.schema.times import DAY, MISSING
 
     watermark = workspace.ledger.watermark()

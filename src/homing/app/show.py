@@ -76,8 +76,9 @@ def trained(console: Console, result: Trained) -> None:
     ]
     heads = ("objective", "calibration rows", "loss before", "after calibration")
     table(console, f"Release {result.release.id}", heads, rows)
+    speed = f"{summary.rows_per_second:,.0f} decisions a second"
     console.print(
-        f"{summary.train_rows:,} decisions in {summary.seconds:.1f} s ({summary.rows_per_second:,.0f} a second); "
+        f"{summary.train_rows:,} decisions in {summary.seconds:.1f} s, {speed}; "
         f"temperature {result.release.temperature:.4g}\n"
     )
 

@@ -102,14 +102,18 @@ def _policies(
 ) -> tuple[PolicyValue, ...]:
     settings, clusters = config.evaluation, cluster(valued.user[known], int(known.sum()))
     thresholds = Thresholds.of(settings)
-    outcome = valued.outcome[known].astype(np.float64) @ weights
-    fitted = valued.fitted[known].astype(np.float64) @ weights
+    used = np.flatnonzero(weights)  # outcomes that are not asked about may be incomplete
+
+    def worth(columns: NDArray[np.float32]) -> NDArray[np.float64]:
+        return columns[known][:, used].astype(np.float64) @ weights[used]
+
+    outcome, fitted = worth(valued.outcome), worth(valued.fitted)
     logging = evaluation.on_policy(outcome, clusters, confidence=settings.confidence)
     found = [
         _estimators(
             outcome,
             fitted,
-            valued.direct[known, policy].astype(np.float64) @ weights,
+            worth(valued.direct[:, policy]),
             valued.weight[known, policy].astype(np.float64),
             clusters,
             settings.confidence,

@@ -25,6 +25,7 @@ from homing.store import (
     Run,
     Workspace,
     append_decisions,
+    append_exclusions,
     decision_rows,
     exclusion_rows,
     load_messages,
@@ -124,7 +125,7 @@ def plan(
                 frame = decision_rows(loaded, drawn, run)
                 write_decisions(workspace, run, partition, frame)
                 tally.added += append_decisions(workspace, writer, partition, frame)
-                writer.add("exclusions", exclusion_rows(loaded, removed, at, run))
+                append_exclusions(workspace, writer, partition, exclusion_rows(loaded, removed, at, run))
             tally.add(shard, drawn, at)
             tally.hold_values += scorer.hold_values
             for rule, count in zip(removed.rules, removed.counts.tolist(), strict=True):

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import platform
 from dataclasses import dataclass
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,6 +29,10 @@ class Reported:
 
     path: Path
     facts: Facts
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook."""
+        return f'<iframe srcdoc="{escape(self.path.read_text())}" width="100%" height="800"></iframe>'
 
 
 def report(workspace: Workspace, path: Path | None = None, progress: Progress | None = None) -> Reported:

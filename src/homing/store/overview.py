@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from homing.schema.tables import TABLES
+from homing.store.columns import contract_types, scan
 from homing.store.workspace import Workspace
 
 #: The column that tells when a row of each table happened.
@@ -45,7 +46,7 @@ def table_spans(workspace: Workspace) -> tuple[TableSpan, ...]:
         column = _TIME_OF.get(table)
         first = last = None
         if column is not None and rows:
-            times = pl.scan_parquet(workspace.ledger.files(table)).select(
+            times = scan(workspace.ledger.files(table), contract_types(table, (column,))).select(
                 pl.col(column).min().alias("first").to_physical(),
                 pl.col(column).max().alias("last").to_physical(),
             )
@@ -61,8 +62,8 @@ def events_by_day(workspace: Workspace) -> Daily:
     if not files:
         return Daily((), {})
     counted = (
-        pl.scan_parquet(files)
-        .group_by(pl.col("at").dt.date().alias("day"), pl.col("type").cast(pl.String).alias("name"))
+        scan(files, contract_types("events", ("at", "type")))
+        .group_by(pl.col("at").dt.date().alias("day"), pl.col("type").alias("name"))
         .agg(pl.len().alias("count"))
         .collect()
     )
@@ -75,8 +76,8 @@ def reachable_by_day(workspace: Workspace) -> Daily:
     if not files:
         return Daily((), {})
     changes = (
-        pl.scan_parquet(files)
-        .select("user_id", pl.col("channel").cast(pl.String).alias("name"), "at", "reachable")
+        scan(files, contract_types("consents", ("user_id", "channel", "at", "reachable")))
+        .rename({"channel": "name"})
         .sort("name", "user_id", "at")
         .with_columns(before=pl.col("reachable").shift(1).over("name", "user_id").fill_null(value=False))
         .with_columns(change=pl.col("reachable").cast(pl.Int64) - pl.col("before").cast(pl.Int64))
@@ -97,10 +98,10 @@ def quarantined(workspace: Workspace) -> dict[tuple[str, str], int]:
 
 
 def _daily(counted: pl.DataFrame, *, cumulative: bool) -> Daily:
-    days = pl.date_range(counted["day"].min(), counted["day"].max(), eager=True).alias("day").to_frame()
+    span = counted.select(pl.date_range(pl.col("day").min(), pl.col("day").max()).alias("day"))
     counts = {}
     for name in sorted(counted["name"].unique().to_list()):
-        series = days.join(counted.filter(pl.col("name") == name), on="day", how="left").sort("day")["count"]
+        series = span.join(counted.filter(pl.col("name") == name), on="day", how="left").sort("day")["count"]
         values = series.fill_null(0)
         counts[name] = tuple((values.cum_sum() if cumulative else values).to_list())
-    return Daily(tuple(day.isoformat() for day in days["day"].to_list()), counts)
+    return Daily(tuple(day.isoformat() for day in span["day"].to_list()), counts)
