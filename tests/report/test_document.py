@@ -175,3 +175,22 @@ def test_labels_do_not_overlap(name: str) -> None:
                 if abs(y - other_y) < 9:
                     shared = min(end, other_end) - max(start, other_start)
                     assert shared < 6, (drawing[:200], (start, end, y), (other_start, other_end, other_y))
+
+
+def test_what_is_not_known_is_not_claimed() -> None:
+    words = " ".join(read("unknown").texts)
+    assert "Too little is known to check the logged propensities" in words
+    assert "agree with what was drawn" not in words
+    assert "No better than predicting" not in words
+
+
+def test_a_model_without_skill_is_named() -> None:
+    facts = examples.example()
+    assert facts.quality is not None
+    weak = replace(facts.quality.objectives[0], loss=0.2, constant_loss=0.19)
+    words = page_texts(replace(examples.bare(), quality=replace(facts.quality, objectives=(weak,))))
+    assert any("No better than predicting the mean for everybody: conversion." in text for text in words)
+
+
+def test_propensities_that_disagree_are_counted() -> None:
+    assert "disagree with what was drawn in 1 of 4 groups" in page("example")

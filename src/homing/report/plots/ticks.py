@@ -38,14 +38,12 @@ def tick_texts(places: list[float], kind: Kind) -> list[str]:
     elif 0 < largest < 1e-4:
         texts = [significant(number, 2) for number in shown]
     else:
+        texts = []
+    if len(set(texts)) < len(shown):  # no short form, or one that does not tell the marks apart
         step = min((abs(b - a) for a, b in pairwise(shown)), default=largest)
-        # five decimals are the most that an axis as small as 1e-4 needs to tell its marks apart
-        decimals = next((d for d in range(8) if abs(round(step, d) - step) <= step * 1e-6), 8)
+        decimals = next((d for d in range(12) if abs(round(step, d) - step) <= step * 1e-6), 12)
         texts = [f"{number:,.{decimals}f}".replace("-", MINUS) for number in shown]
-    zeros = {f"{MINUS}0", "0"}
-    texts = [
-        "0" if text.rstrip("0").rstrip(".") in zeros or text.strip("0.") == "" else text for text in texts
-    ]
+    texts = ["0" if text.lstrip(MINUS).strip("0.") == "" else text for text in texts]
     if kind == "change":
         texts = [f"+{text}" if number > 0 else text for text, number in zip(texts, shown, strict=True)]
     return [text + suffix for text in texts]

@@ -63,8 +63,9 @@ def funnel_section(funnel: Funnel) -> Section:
     left = funnel.eligible / funnel.candidates if funnel.candidates else nan
     lead = (
         f"{count(funnel.opportunities)} opportunities of {count(funnel.users)} users gave "
-        f"{count(funnel.candidates)} candidates of channel and slot; the rules left {percent(left)} of them."
+        f"{count(funnel.candidates)} candidates of channel and slot"
     )
+    lead += f"; the rules left {percent(left)} of them." if funnel.candidates else "."
     removed = sorted((rule for rule in funnel.removed if rule.count), key=lambda rule: -rule.count)
     if removed:
         lead += f" “{removed[0].name}” removed the most."
@@ -72,7 +73,11 @@ def funnel_section(funnel: Funnel) -> Section:
         (
             Tile("Opportunities", compact(funnel.opportunities)),
             Tile("Candidates", compact(funnel.candidates), "opportunity × channel × slot"),
-            Tile("Eligible", compact(funnel.eligible), f"{percent(left)} of candidates"),
+            Tile(
+                "Eligible",
+                compact(funnel.eligible),
+                f"{percent(left)} of candidates" if funnel.candidates else "",
+            ),
             Tile("Sends drawn", compact(funnel.sends), f"{compact(funnel.holds)} users held"),
         )
     )
@@ -153,11 +158,18 @@ def _off(check: PropensityCheck) -> bool:
     return check.logged < check.observed.low or check.logged > check.observed.high
 
 
+def _known(check: PropensityCheck) -> bool:
+    return all(map(isfinite, (check.logged, check.observed.low, check.observed.high)))
+
+
 def _propensity_sentence(checks: tuple[PropensityCheck, ...]) -> str:
-    off = [check.group for check in checks if _off(check)]
+    known = [check for check in checks if _known(check)]
+    if not known:
+        return "Too little is known to check the logged propensities."
+    off = sum(map(_off, known))
     if not off:
         return "Logged propensities agree with what was drawn."
-    return f"Logged propensities disagree with what was drawn in {len(off)} of {len(checks)} groups."
+    return f"Logged propensities disagree with what was drawn in {off} of {len(known)} groups."
 
 
 def _propensity(checks: tuple[PropensityCheck, ...]) -> tuple[Picture, Table]:

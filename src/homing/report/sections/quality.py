@@ -24,7 +24,7 @@ def quality_section(quality: Quality) -> Section:
     """Loss against a constant, ranking, calibration, and the training curve."""
     lead = f"Tested on {count(quality.test_decisions)} decisions that training never saw"
     lead += f" ({quality.split})." if quality.split else "."
-    weak = [one.objective for one in quality.objectives if not one.skill > 0]
+    weak = [one.objective for one in quality.objectives if one.skill <= 0]
     if weak:
         lead += f" No better than predicting the mean for everybody: {', '.join(weak)}."
     summary = Table(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import isfinite, nan
 from typing import Final
 
 from homing.report.canvas import ACCENT, BAD, GOOD, INK, MUTED
-from homing.report.facts import Judgement, ObjectiveValues, PolicyValue, Truth, Uplift, Values
+from homing.report.facts import Estimate, Judgement, ObjectiveValues, PolicyValue, Truth, Uplift, Values
 from homing.report.numbers import confidence, count, interval, plain
 from homing.report.plots.forest import Row, forest
 from homing.report.plots.lines import Line, lines
@@ -26,6 +26,7 @@ from homing.report.view import (
     slug,
 )
 
+_MOST_OPEN = 16  # policies; a longer table is folded
 _COLOURS: Final[dict[Judgement, str]] = {
     "reference": INK,
     "better": GOOD,
@@ -85,7 +86,11 @@ def _objective(values: Values, objective: ObjectiveValues, place: int) -> list[B
         description="; ".join(f"{row.label} {row.text}" for row in rows),
         note=" ".join(notes),
     )
-    return [figure, _comparison(objective, folded=place > 0), _estimators(objective)]
+    return [
+        figure,
+        _comparison(objective, folded=place > 0 or len(rows) > _MOST_OPEN),
+        _estimators(objective),
+    ]
 
 
 def _comparison(objective: ObjectiveValues, *, folded: bool) -> Table:
@@ -222,7 +227,7 @@ def _truth(row: Truth, place: int) -> Picture:
             estimator.name,
             estimator.estimate,
             interval(estimator.estimate, row.unit),
-            GOOD if _meets(row, estimator.estimate.low, estimator.estimate.high) else BAD,
+            _agreement(row.truth, estimator.estimate),
         )
         for estimator in row.estimators
     ]
@@ -244,5 +249,8 @@ def _truth(row: Truth, place: int) -> Picture:
     )
 
 
-def _meets(row: Truth, low: float, high: float) -> bool:
-    return low <= row.truth.high and high >= row.truth.low
+def _agreement(truth: Estimate, estimate: Estimate) -> str:
+    """Return the colour of an estimate: whether its interval meets that of the truth."""
+    if not all(map(isfinite, (truth.low, truth.high, estimate.low, estimate.high))):
+        return MUTED
+    return GOOD if estimate.low <= truth.high and estimate.high >= truth.low else BAD
