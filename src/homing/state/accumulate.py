@@ -157,7 +157,7 @@ def stream_of(shard: Shard, zones: ZoneTable) -> Stream:
     )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def clear(plan, sums, marks):  # type: ignore[no-untyped-def]
     """Make an accumulator that has seen nothing."""
     sums[:] = 0.0
@@ -168,7 +168,7 @@ def clear(plan, sums, marks):  # type: ignore[no-untyped-def]
     marks[plan.reach : plan.marks] = -1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def lower_bound(at, low, high, instant):  # type: ignore[no-untyped-def]
     """Return the first place in `low:high` of the sorted `at` that is not before `instant`."""
     while low < high:
@@ -180,7 +180,7 @@ def lower_bound(at, low, high, instant):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def advance(plan, stream, user, until, sums, marks):  # type: ignore[no-untyped-def]
     """Take the user's events and consents that are not taken yet and lie before `until`."""
     _take_consents(plan, stream, user, until, marks)
@@ -239,7 +239,7 @@ def advance(plan, stream, user, until, sums, marks):  # type: ignore[no-untyped-
     marks[TAKEN_EVENTS] = place - first
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _take_consents(plan, stream, user, until, marks):  # type: ignore[no-untyped-def]
     first, last = stream.consent_offsets[user], stream.consent_offsets[user + 1]
     start = first + marks[TAKEN_CONSENTS]
@@ -253,7 +253,7 @@ def _take_consents(plan, stream, user, until, marks):  # type: ignore[no-untyped
     marks[TAKEN_CONSENTS] = place - first
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _move_landmark(plan, sums, marks, now):  # type: ignore[no-untyped-def]
     landmark = (now // plan.block) * plan.block
     if marks[LANDMARK] != MISSING:
@@ -263,12 +263,16 @@ def _move_landmark(plan, sums, marks, now):  # type: ignore[no-untyped-def]
             factor = np.exp2(elapsed / plan.half_lives[i])
             for place in range(i, plan.rhythm, h):
                 sums[place] *= factor
-        sums[plan.rhythm : plan.exposure] *= np.exp2(elapsed / plan.half_lives[h])
-        sums[plan.exposure : plan.sums] *= np.exp2(elapsed / plan.half_lives[h + 1])
+        factor = np.exp2(elapsed / plan.half_lives[h])
+        for place in range(plan.rhythm, plan.exposure):
+            sums[place] *= factor
+        factor = np.exp2(elapsed / plan.half_lives[h + 1])
+        for place in range(plan.exposure, plan.sums):
+            sums[place] *= factor
     marks[LANDMARK] = landmark
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _reach(plan, marks, channel, at, reachable):  # type: ignore[no-untyped-def]
     # The newest wins. Of two at one time the refusal wins, so their order does not matter.
     known = marks[plan.reach_at + channel]
@@ -279,7 +283,7 @@ def _reach(plan, marks, channel, at, reachable):  # type: ignore[no-untyped-def]
         marks[plan.reach + channel] = min(marks[plan.reach + channel], reachable)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def read(plan, sums, marks, population, at, row, out):  # type: ignore[no-untyped-def]
     """Write the state at `at` of an accumulator, which holds only what lies before, to row `row`."""
     h = len(plan.half_lives) - 2
@@ -316,12 +320,12 @@ def read(plan, sums, marks, population, at, row, out):  # type: ignore[no-untype
         reachable[row, channel] = marks[plan.reach + channel]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _hours(at, last):  # type: ignore[no-untyped-def]
     return np.float32((at - last) / HOUR) if last != MISSING else np.float32(np.nan)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def restore(plan, stream, kept, user, instant, sums, marks):  # type: ignore[no-untyped-def]
     """Set the accumulator to the snapshot's where that holds at `instant`, else to nothing seen.
 
@@ -346,7 +350,7 @@ def restore(plan, stream, kept, user, instant, sums, marks):  # type: ignore[no-
     clear(plan, sums, marks)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def take_users(plan, stream, kept, low, high, until, sums, marks):  # type: ignore[no-untyped-def]
     """Write the accumulators of users `low:high` with all that lies before `until`."""
     for user in range(low, high):
@@ -354,7 +358,7 @@ def take_users(plan, stream, kept, low, high, until, sums, marks):  # type: igno
         advance(plan, stream, user, until, sums[user], marks[user])
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def fold_users(plan, stream, kept, low, high, first, at, population, out):  # type: ignore[no-untyped-def]
     """Write the states of users `low:high`; the rows of user u are `first[u]:first[u + 1]`."""
     sums = np.empty(plan.sums, np.float64)
