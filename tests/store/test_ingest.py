@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -443,3 +448,70 @@ def _is_good(row: Row) -> bool:
         and row["type"] != "zap"
         and row["value"] == row["value"]
     )
+
+
+def test_rows_with_lists_embeddings_and_bytes_repeat(workspace: Workspace, tmp_path: Path):
+    vector = pl.Series([[0.5, 1.0]], dtype=pl.List(pl.Float64))
+    pl.DataFrame([{**MESSAGES[0], "message_id": "m7"}]).with_columns(x_taste=vector).write_parquet(
+        tmp_path / "messages.parquet"
+    )
+    decisions = parquet(tmp_path, "decisions", [{**DECISION, "arms": ["a:b"], "value_clicks": 0.25}])
+    paths = [tmp_path / "messages.parquet", decisions]
+    assert {(t.added, t.repeated) for t in ingest(workspace, paths).tables.values()} == {(1, 0)}
+    assert {(t.added, t.repeated) for t in ingest(workspace, paths).tables.values()} == {(0, 1)}
+
+
+def test_a_decision_in_narrower_types_is_the_same_decision(workspace: Workspace, tmp_path: Path):
+    path = tmp_path / "decisions.parquet"
+    planned = pl.DataFrame([{**DECISION, "value_clicks": 0.1}]).with_columns(
+        pl.col("value_clicks").cast(pl.Float32), pl.col("epoch_at", "slot_start", "slot_end").cast(TIME)
+    )
+    with workspace.ledger.write() as writer:
+        writer.add("decisions", planned)
+    planned.write_parquet(path)
+    assert ingest(workspace, [path]).tables["decisions"].repeated == 1
+
+
+def test_broken_utf8_in_parquet_is_a_bad_row(workspace: Workspace, tmp_path: Path):
+    offsets = pa.py_buffer(b"\0\0\0\0\2\0\0\0\4\0\0\0")
+    broken = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"ab\xff\xfe")])
+    pq.write_table(pa.table({"user_id": broken}), tmp_path / "users.parquet")
+    summary = ingest(workspace, [tmp_path / "users.parquet"])
+    assert only_reason(summary) == "user_id: broken UTF-8"
+    assert summary.tables["users"].added == 1
+
+
+def test_progress_rises_to_one(workspace: Workspace, tmp_path: Path):
+    told: list[tuple[str, float]] = []
+    ingest(workspace, [parquet(tmp_path, "events", [EVENT])], progress=lambda *step: told.append(step))
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert told[-1] == ("events", 1.0)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from homing.store import ingest as module
+from homing.store.quarantine import Quarantine
+from homing.store.shuffle import Shuffle
+from homing.store.workspace import Workspace
+
+owner, name = {"read": (module, "check_rows"), "settle": (Shuffle, "read"), "add": (Quarantine, "publish"),
+               "published": (Quarantine, "discard")}[sys.argv[1]]
+setattr(owner, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+module.ingest(Workspace.open(Path(sys.argv[2])), [Path(sys.argv[3])])
+"""
+
+
+@pytest.mark.parametrize("point", ["read", "settle", "add", "published"])
+def test_a_killed_ingest_can_be_run_again(workspace: Workspace, tmp_path: Path, point: str):
+    before = workspace.ledger.counts()
+    path = parquet(tmp_path, "events", [EVENT, {**EVENT, "event_id": "e2", "type": "zap"}])
+    done = subprocess.run([sys.executable, "-c", KILLED, point, workspace.path, path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert workspace.ledger.counts() == before
+    summary = ingest(workspace, [path])
+    assert (summary.tables["events"].added, summary.tables["events"].quarantined) == (1, 1)
+    assert leftovers(workspace.ledger) == []
+    assert list(workspace.quarantine_path.glob(".*")) == []

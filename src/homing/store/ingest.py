@@ -143,7 +143,7 @@ class _Run:
                 whole = source.format != "ndjson" or (not batch.frame.is_empty() and batch.rows[0] == 1)
                 check_columns(source, batch.frame.columns, whole)
                 read += len(batch.frame) + len(batch.rejected)
-                checked = check_rows(source, batch.frame, features, names)
+                checked = check_rows(source, batch.frame, features, names, batch.marked)
                 self._refuse(source, batch, checked["reason"])
                 good = checked.with_columns(batch.rows.alias("row"), pl.lit(place, pl.Int32).alias("source"))
                 good = good.filter(pl.col("reason").is_null()).drop("reason")
@@ -157,11 +157,7 @@ class _Run:
     def _partition(self, table: Table, rows: pl.DataFrame) -> pl.Series:
         if not table.by_user:
             return pl.repeat(0, len(rows), dtype=pl.Int32, eager=True)
-        users = rows["user_id"].unique()
-        owners = pl.DataFrame([users, partition_of(hash_ids(users)["hash_lo"], self.writer.partitions)])
-        return rows.select("user_id").join(owners, on="user_id", how="left", maintain_order="left")[
-            "partition"
-        ]
+        return partition_of(hash_ids(rows["user_id"])["hash_lo"], self.writer.partitions)
 
     def _settle(
         self, table: Table, shuffle: Shuffle, claims: list[NDArray[np.uint64]], partitions: int

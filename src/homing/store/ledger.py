@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,3 +161,4 @@ def remove_leftovers(ledger: Ledger) -> None:
     """Remove what killed writers left. Only the holder of the lock may do this."""
     for path in leftovers(ledger):
         path.unlink()
+    shutil.rmtree(ledger.path / ".staging", ignore_errors=True)

@@ -13,7 +13,7 @@ import polars as pl
 
 from homing.schema import Vocabularies
 from homing.schema.tables import TABLES, Table
-from homing.store.columns import TIME
+from homing.store.columns import TIME, codes
 from homing.store.commits import (
     Additions,
     Commit,
@@ -79,10 +79,7 @@ class LedgerWriter:
         if not TABLES[table].by_user:
             self.add_partition(table, None, frame)
             return
-        users = frame.select(pl.col("user_id").unique())["user_id"]
-        hashes = hash_ids(users)
-        owners = pl.DataFrame([users, partition_of(hashes["hash_lo"], self.partitions)])
-        placed = frame.join(owners, on="user_id", how="left", maintain_order="left")
+        placed = frame.with_columns(partition_of(hash_ids(frame["user_id"])["hash_lo"], self.partitions))
         for (partition,), part in placed.partition_by("partition", include_key=False, as_dict=True).items():
             self.add_partition(table, int(partition), part)
 
@@ -182,15 +179,21 @@ def _distinct(values: pl.Series) -> tuple[str, ...]:
 def _stored(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     """Sort rows, and add the hashes that loading would else compute again."""
     rows = frame.drop("hash_hi", "hash_lo", "hash", strict=False)
-    order = ["user_id", TIME_OF[table.name]] if table.by_user else []
-    order = [name for name in order if name in rows.columns]
-    if order:
-        rows = rows.sort(order, maintain_order=True)
+    if table.by_user:
+        time = TIME_OF[table.name]
+        at = rows[time] if time in rows.columns else pl.repeat(None, len(rows), dtype=TIME, eager=True)
+        rows = rows[_order(rows["user_id"], at)]
     if table.name == "users":
         rows = rows.hstack(hash_ids(rows["user_id"]))
     if table.name == "opportunities":
         rows = rows.with_columns(hash_ids(rows["opportunity_id"])["hash_hi"].alias("hash"))
     return rows
+
+
+def _order(users: pl.Series, at: pl.Series) -> pl.Series:
+    """Return the order by user, time and place, [n]: codes of users sort faster than their names."""
+    keys = pl.DataFrame({"user": codes(users, users.unique().sort()), "at": at.cast(TIME).to_physical()})
+    return keys.select(pl.arg_sort_by("user", "at", maintain_order=True))["user"]
 
 
 def _range(rows: pl.DataFrame, column: str) -> tuple[int | None, int | None]:

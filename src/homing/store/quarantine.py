@@ -38,6 +38,9 @@ class Quarantine:
     """Bad rows of one ingest, written aside until `publish`."""
 
     def __init__(self, folder: Path, ingest_id: str) -> None:
+        """Start an ingest. Only the holder of the ledger's lock may: it removes what killed ones left."""
+        for left in folder.glob(".*"):
+            shutil.rmtree(left)
         self.path = folder / ingest_id
         self.counts: dict[tuple[str, str], int] = {}  # (table, reason) -> rows
         self.examples: dict[tuple[str, str], Example] = {}

@@ -38,6 +38,7 @@ class Batch:
     frame: pl.DataFrame  # columns as the file has them
     rows: pl.Series  # Int64 [n] number of each row in the file, from 1, without a header
     rejected: pl.DataFrame  # row, reason, text: what could not be read as rows
+    marked: bool  # whether text may hold `BROKEN`
     done: float  # share of the file that is read
 
 
@@ -63,12 +64,36 @@ def _parquet(source: Source) -> Iterator[Batch]:
         total = file.metadata.num_rows
         first = 1
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            frame = pl.DataFrame(pa.Table.from_batches([batch]))
+            valid = _valid(batch)
+            frame = pl.DataFrame(pa.Table.from_batches([valid]))
             rows = _numbers(first, len(frame))
             first += len(frame)
-            yield Batch(frame, rows, _rejected([]), (first - 1) / total)
+            yield Batch(frame, rows, _rejected([]), valid is not batch, (first - 1) / total)
         if total == 0:
-            yield Batch(pl.DataFrame(file.schema_arrow.empty_table()), _numbers(1, 0), _rejected([]), 1.0)
+            empty = pl.DataFrame(file.schema_arrow.empty_table())
+            yield Batch(empty, _numbers(1, 0), _rejected([]), False, 1.0)
+
+
+def _valid(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with bytes that are no UTF-8 marked; neither Arrow nor Polars checks them itself."""
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        columns = [
+            _decoded(column)
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+            else column
+            for column in batch.columns
+        ]
+        batch = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+        batch.validate(full=True)
+    return batch
+
+
+def _decoded(column: pa.Array) -> pa.Array:
+    binary = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
+    values = column.cast(binary).to_pylist()
+    return pa.array([None if value is None else value.decode("utf-8", "homing_mark") for value in values])
 
 
 def _csv(source: Source) -> Iterator[Batch]:
@@ -92,17 +117,17 @@ def _csv(source: Source) -> Iterator[Batch]:
             first = 1
             for batch in reader:
                 frame = pl.DataFrame(pa.Table.from_batches([batch]))
-                apart = _rejected(rejected)
-                rejected.clear()
-                total = len(frame) + len(apart)
-                # numbers of the rows that were set apart are not used by the others
-                every = pl.Series("row", range(first, first + total), dtype=pl.Int64)
-                rows = every.filter(~every.is_in(apart["row"].implode()))
-                first += total
-                yield Batch(frame, rows, apart, stream.done)
+                # the reader is ahead of us, so some of these rows come after the batch
+                apart = [number for number, _, _ in rejected]
+                every = _numbers(first, len(frame) + len(apart))
+                rows = every.filter(~every.is_in(apart)).head(len(frame))
+                first = int(rows[-1]) + 1 if len(rows) else first
+                passed = [row for row in rejected if row[0] < first]
+                rejected[:] = [row for row in rejected if row[0] >= first]
+                yield Batch(frame, rows, _rejected(passed), stream.marked, stream.done)
             if first == 1 or rejected:
                 empty = pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-                yield Batch(empty, _numbers(1, 0), _rejected(rejected), 1.0)
+                yield Batch(empty, _numbers(1, 0), _rejected(rejected), stream.marked, 1.0)
 
 
 def _header(source: Source) -> list[str]:
@@ -125,13 +150,13 @@ def _ndjson(source: Source) -> Iterator[Batch]:
         while block := stream.read(_BLOCK):
             *lines, rest = (rest + block).split(b"\n")
             if lines:
-                yield _parse_lines(parser, lines, first, stream.done)
+                yield _parse_lines(parser, lines, first, stream)
                 first += len(lines)
         if rest:
-            yield _parse_lines(parser, [rest], first, 1.0)
+            yield _parse_lines(parser, [rest], first, stream)
 
 
-def _parse_lines(parser: duckdb.DuckDBPyConnection, lines: list[bytes], first: int, done: float) -> Batch:
+def _parse_lines(parser: duckdb.DuckDBPyConnection, lines: list[bytes], first: int, stream: _Text) -> Batch:
     table = pl.DataFrame({"text": pl.Series(lines, dtype=pl.Binary).cast(pl.String)})
     table = table.with_columns(row=_numbers(first, len(table))).filter(pl.col("text").str.strip_chars() != "")
     checked = parser.from_arrow(table.to_arrow()).project(
@@ -156,7 +181,7 @@ def _parse_lines(parser: duckdb.DuckDBPyConnection, lines: list[bytes], first: i
         relation.project(f'row AS "row number"{", " + picked if picked else ""}').to_arrow_table()
     )
     frame = frame.sort("row number")
-    return Batch(frame.drop("row number"), frame["row number"], apart, done)
+    return Batch(frame.drop("row number"), frame["row number"], apart, stream.marked, stream.done)
 
 
 def _pointer(key: str) -> str:
@@ -183,6 +208,7 @@ class _Text(io.RawIOBase):
         self._raw = raw
         self._file = file
         self._size = size
+        self.marked = False  # whether anything read so far holds `BROKEN`
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("homing_mark")
         self._ready = b""
 
@@ -198,7 +224,9 @@ class _Text(io.RawIOBase):
         wanted = _BLOCK if size < 0 else size
         while len(self._ready) < wanted:
             block = self._raw.read(_BLOCK)
-            self._ready += self._decoder.decode(block, final=not block).encode()
+            text = self._decoder.decode(block, final=not block)
+            self.marked |= BROKEN in text
+            self._ready += text.encode()
             if not block:
                 break
         taken, self._ready = self._ready[:wanted], self._ready[wanted:]

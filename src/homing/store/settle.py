@@ -132,7 +132,11 @@ def _same_keys(key: list[str], rows: pl.DataFrame, committed: Sequence[Path]) ->
     for path in committed:
         found = pl.scan_parquet(path).join(wanted, on=key, how="semi", maintain_order="left").collect()
         if len(found):
-            parts.append(found.drop(_HASHES, strict=False))
+            found = found.drop(_HASHES, strict=False)
+            # planning writes some columns in narrower types than ingest does
+            parts.append(
+                found.cast({name: rows.schema[name] for name in found.columns if name in rows.columns})
+            )
     return pl.concat(parts, how="diagonal") if parts else rows.clear().drop(ORIGIN)
 
 

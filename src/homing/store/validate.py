@@ -58,7 +58,12 @@ class Names:
 
 
 def check_rows(
-    source: Source, frame: pl.DataFrame, features: FeatureTypes, names: Names, now: int | None = None
+    source: Source,
+    frame: pl.DataFrame,
+    features: FeatureTypes,
+    names: Names,
+    marked: bool,
+    now: int | None = None,
 ) -> pl.DataFrame:
     """Read rows of a file in the ledger's types and check each by itself.
 
@@ -67,6 +72,7 @@ def check_rows(
         frame: its rows, columns as the file has them; names of columns are checked already.
         features: types of the feature columns; grows.
         names: what columns of small vocabularies may hold.
+        marked: whether text may hold `BROKEN`.
         now: us; defaults to the clock.
 
     Returns:
@@ -86,7 +92,7 @@ def check_rows(
     absent = [c for c in table.columns if c.name not in frame.columns and not c.name.endswith("*")]
     values = values.with_columns(pl.lit(None, TYPES[column.kind]).alias(column.name) for column in absent)
     rules = [
-        *_broken(frame),
+        *(_broken(frame) if marked else ()),
         *_types(frame, values, contract),
         *_contents(table, values),
         *_references(table, names),
