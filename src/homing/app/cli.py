@@ -314,10 +314,11 @@ def _report(workspace: Workspace, output: Path | None, as_json: bool) -> None:
 
 
 def _end_of_log(workspace: Workspace) -> int:
+    from homing.lifecycle.replay import observed_until
     from homing.schema.errors import InputError
     from homing.schema.times import DAY, MISSING
 
-    watermark = workspace.ledger.watermark()
+    watermark = observed_until(workspace)
     if watermark == MISSING:
         raise InputError("the ledger has no events, so there is no end of the log; give --at TIME")
     return -(-watermark // DAY) * DAY

@@ -91,17 +91,10 @@ def evaluated(console: Console, result: Evaluated) -> None:
             verdict = Text(policy.judgement.replace("_", " "), _COLOURS[policy.judgement])
             gap = policy.versus_logging
             size = "" if policy.policy == result.values.logging else f"{policy.effective_size:,.0f}"
-            rows.append(
-                (
-                    policy.policy,
-                    verdict,
-                    f"{policy.value.value:.4g}",
-                    _interval(policy.value),
-                    "" if gap is None else f"{gap.value:+.3g} {_interval(gap)}",
-                    size,
-                )
-            )
-        heads = ("policy", "verdict", "value", "interval", "difference from log", "effective n")
+            value = f"{policy.value.value:.3g} {_interval(policy.value)}"
+            versus = "" if gap is None else f"{gap.value:+.2g} {_interval(gap)}"
+            rows.append((policy.policy, verdict, value, versus, size))
+        heads = ("policy", "verdict", "value", "difference from log", "effective n")
         table(console, f"{objective.objective} ({objective.meaning})", heads, rows, left=2)
     for fact in result.record.facts.truth or ():
         told = ", ".join(f"{e.name} {e.estimate.value:.4g} {_interval(e.estimate)}" for e in fact.estimators)
@@ -201,4 +194,4 @@ def config_keys(console: Console, keys: Sequence[Key]) -> None:
 
 
 def _interval(estimate: Estimate) -> str:
-    return f"[{estimate.low:.4g}, {estimate.high:.4g}]"
+    return f"[{estimate.low:.3g}, {estimate.high:.3g}]"

@@ -49,13 +49,17 @@ def meaning_of(objective: Objective) -> str:
 def objective_values(
     config: Config, release: Release, names: Sequence[str], valued: Valued
 ) -> tuple[ObjectiveValues, ...]:
-    """Return the utility and every objective under the logging policy and the named ones."""
+    """Return the utility and every objective under the logging policy and the named ones.
+
+    Where a single objective has a weight, it is the utility, and comes first.
+    """
     weights = release.weights
     tables = []
-    if len(release.objectives) > 1:
+    if np.count_nonzero(weights) != 1:
         known: NDArray[np.bool_] = np.all(np.isfinite(valued.outcome), axis=1)
         tables.append(_table(config, names, valued, known, weights, UTILITY, "number", "up"))
-    for k, name in enumerate(release.objectives):
+    for k in np.argsort(weights == 0, kind="stable").tolist() if not tables else range(len(weights)):
+        name = release.objectives[k]
         objective = config.objectives[name]
         known = np.isfinite(valued.outcome[:, k])
         only = np.eye(len(weights))[k]

@@ -69,6 +69,7 @@ def evaluate(
     ]
     compared = _foreign_logs(logs)
     names = tuple(policies) or policy_names(workspace.config, release, vocabularies)
+    names = ("learned", *names) if "learned" not in names else names
     names = (*names, *(f"release:{vocabularies.releases.names[code]}" for code in compared))
     named = [
         make_policy(name, workspace, release, vocabularies, logs)

@@ -63,6 +63,7 @@ def policy_names(config: Config, release: Release, vocabularies: Vocabularies) -
         "uniform",
         *(f"constant:{name}" for name in constants),
         "learned",
+        "greedy",
         *(f"learned:{name}" for name in alone if config.objectives[name].weight > 0),
     )
 
@@ -73,7 +74,8 @@ def make_policy(
     """Return the policy of that name.
 
     Args:
-        name: hold, uniform, constant:MESSAGE, learned, learned:OBJECTIVE or release:NAME.
+        name: hold, uniform, learned, greedy (the same without exploration), constant:MESSAGE,
+            learned:OBJECTIVE, greedy:OBJECTIVE or release:NAME.
         workspace: where releases are.
         release: the one that `learned` means.
         vocabularies: of the ledger.
@@ -83,13 +85,18 @@ def make_policy(
         InputError: the name is none of these.
     """
     kind, _, what = name.partition(":")
-    plain: dict[str, Policy] = {"hold": Hold(), "uniform": Uniform(), "learned": release.policy()}
+    plain: dict[str, Policy] = {
+        "hold": Hold(),
+        "uniform": Uniform(),
+        "learned": release.policy(),
+        "greedy": release.greedy(),
+    }
     if name in plain:
         return plain[name]
     if kind == "constant" and what in vocabularies.messages:
         return Constant(vocabularies.messages.code(what), name)
-    if kind == "learned" and what in release.objectives:
-        return release.policy(what)
+    if kind in ("learned", "greedy") and what in release.objectives:
+        return release.policy(what) if kind == "learned" else release.greedy(what)
     if kind == "release" and what in vocabularies.releases:
         if (workspace.releases_path / what).is_dir():
             return load_release(workspace, vocabularies, what).policy()
@@ -97,9 +104,10 @@ def make_policy(
     known = {
         "constant": vocabularies.messages.names,
         "learned": release.objectives,
+        "greedy": release.objectives,
         "release": vocabularies.releases.names,
     }.get(kind)
     if known is not None:
         raise InputError(f"policy == {name!r}: no such {kind}{nearest(what, known)}")
-    kinds = ("hold", "uniform", "logging", "learned", "constant:MESSAGE", "learned:OBJECTIVE", "release:NAME")
+    kinds = (*plain, "logging", "constant:MESSAGE", "learned:OBJECTIVE", "greedy:OBJECTIVE", "release:NAME")
     raise InputError(f"policy == {name!r}, must be one of {', '.join(kinds)}{nearest(name, kinds)}")

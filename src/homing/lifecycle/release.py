@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from homing.store import Workspace
 
 _CURRENT = "current"
+_COLD = 1e-9  # of the temperature: the softmax becomes the maximum
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class Release:
         weights = np.zeros(len(self.objectives))
         weights[place] = sign
         return Softmax(f"learned:{objective}", weights, self.objective_temperatures[place], floor)
+
+    def greedy(self, objective: str | None = None) -> Softmax:
+        """Return the policy without its exploration: always the best candidate. It shows what that costs."""
+        policy = self.policy(objective)
+        name = policy.name.replace("learned", "greedy")
+        return dataclasses.replace(policy, name=name, temperature=policy.temperature * _COLD, floor=0.0)
 
 
 def signed_weights(config: Config) -> NDArray[np.float64]:

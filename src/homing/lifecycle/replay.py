@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from homing.decision import build_candidates, candidate_set_hash
 from homing.schema import Candidates, Config, Decisions, Features, FeatureSpec, Instants, Shard
+from homing.schema.times import parse_time
 from homing.state import StateLayout, ZoneTable, build_features, fold, local_hour_of_week, outcomes
+from homing.store import Workspace
 
 _ROWS = 100_000  # replayed at once, so that memory does not grow with the length of the log
 
@@ -44,6 +46,12 @@ class Replay:
     chosen: NDArray[np.int64]  # [rows] the logged choice, as a place among the candidates
     same_set: NDArray[np.bool_]  # [rows] whether the log's hash of the set agrees (or it had none)
     lost: int  # decisions whose logged choice is not among the replayed candidates; they are left out
+
+
+def observed_until(workspace: Workspace) -> int:
+    """Return the instant (us) up to which the ledger has all events; MISSING when it has none."""
+    known = workspace.config.events.complete_until
+    return workspace.ledger.watermark() if known is None else parse_time(known)
 
 
 def batches(decisions: Decisions, wanted: NDArray[np.bool_]) -> Iterator[NDArray[np.int64]]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from homing.decision import resolve_temperature, utility
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.release import Release, save_release, signed_weights
-from homing.lifecycle.replay import View, batches, chosen_candidates, outcomes_of, replay
+from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of, replay
 from homing.lifecycle.splits import CALIBRATION, TRAIN, Split, plan_split
 from homing.schema import Config, Features, InputError
 from homing.schema.times import MISSING, parse_duration
@@ -54,7 +54,7 @@ def train(workspace: Workspace, progress: Progress | None = None) -> Trained:
         InputError: the log has no decisions with complete outcomes.
     """
     progress, timings, config = progress or Silent(), Timings(), workspace.config
-    vocabularies, watermark = workspace.ledger.vocabularies(), workspace.ledger.watermark()
+    vocabularies, watermark = workspace.ledger.vocabularies(), observed_until(workspace)
     with timings.measure("split"):
         split, rhythm = survey(workspace, watermark, progress)
     layout = StateLayout.from_config(config, vocabularies)

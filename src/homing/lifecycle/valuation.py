@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from homing.decision import Context, Policy
 from homing.lifecycle.progress import Progress
 from homing.lifecycle.release import Release
-from homing.lifecycle.replay import View, batches, chosen_candidates, outcomes_of, replay
+from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of, replay
 from homing.schema import Candidates, Features, Shard
 from homing.store import Workspace, load_shard
 
@@ -73,7 +73,7 @@ class Agreement:
 
 def gather_chosen(workspace: Workspace, view: View, wanted: Wanted, progress: Progress) -> Chosen:
     """Return features and outcomes of the logged choices of all wanted decisions."""
-    watermark, partitions = workspace.ledger.watermark(), workspace.ledger.partitions
+    watermark, partitions = observed_until(workspace), workspace.ledger.partitions
     features, outcome, hashes, release = [], [], [], []
     for partition in range(partitions):
         shard = load_shard(workspace, partition).shard
@@ -113,7 +113,7 @@ def value_decisions(
         lift_messages: how many messages to keep the expected lift of; 0 for none.
         progress: where to report.
     """
-    watermark, partitions = workspace.ledger.watermark(), workspace.ledger.partitions
+    watermark, partitions = observed_until(workspace), workspace.ledger.partitions
     parts, rows, other, lost = [], 0, 0, 0
     for partition in range(partitions):
         shard = load_shard(workspace, partition).shard

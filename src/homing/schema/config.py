@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from homing.schema.errors import ConfigError, nearest
-from homing.schema.times import DAY, parse_duration
+from homing.schema.times import DAY, parse_duration, parse_time
 from homing.schema.vocabulary import EVENT_TYPES
 
 
@@ -39,6 +39,12 @@ def _zone(text: str) -> str:
     return text
 
 
+def _time(text: str) -> str:
+    parse_time(text)
+    return text
+
+
+Time = Annotated[str, AfterValidator(_time)]
 Duration = Annotated[str, AfterValidator(_duration)]
 Clock = Annotated[str, AfterValidator(_clock)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -161,6 +167,9 @@ class Events(Section):
     """Event types beyond the ones that every workspace knows."""
 
     types: tuple[str, ...] = Field((), description="Event types that this workspace adds.")
+    complete_until: Time | None = Field(
+        None, description="Instant until which all events are in the ledger; without it that of the newest."
+    )
 
 
 class State(Section):
@@ -217,8 +226,8 @@ class Evaluation(Section):
 
     policies: tuple[str, ...] = Field(
         (),
-        description="Policies beside the learned one: logging, hold, uniform, constant:MESSAGE, "
-        "learned:OBJECTIVE, release:NAME. Empty: a default set that fits the log.",
+        description="Policies beside the learned one: hold, uniform, greedy (without exploration), "
+        "constant:MESSAGE, learned:OBJECTIVE, greedy:OBJECTIVE, release:NAME. Empty: what fits the log.",
     )
     confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of every interval.")
     folds: int = Field(2, ge=2, le=20, description="Folds, by user, of the cross-fitted outcome model.")

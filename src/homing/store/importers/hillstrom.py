@@ -52,6 +52,7 @@ horizon = "1d"
 
 [events]
 types = ["visit"]
+complete_until = "2008-03-17T00:00Z"
 
 # The utility is revenue. Visits and conversions are predicted, evaluated and reported, but weigh nothing.
 [objectives.visits]
@@ -78,8 +79,8 @@ test_share = 0.5
 
 [evaluation]
 policies = [
-  "logging", "hold", "uniform", "constant:mens_email", "constant:womens_email",
-  "learned:visits", "learned:spend",
+  "hold", "uniform", "constant:mens_email", "constant:womens_email",
+  "learned", "learned:visits", "greedy", "greedy:visits",
 ]
 """
 

@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from homing.schema import InputError
-from homing.schema.times import HOUR, MINUTE
+from homing.schema.times import DAY, HOUR, MINUTE, format_time
 from homing.store.columns import TIME
 from homing.store.importers.log import ImportSummary, ingest_tables, open_or_create, read_csv
 
@@ -63,6 +63,9 @@ window = "1d"
 aggregate = "any"
 scope = "decision"
 
+[events]
+complete_until = "{until}"
+
 [training]
 split = "user"
 """
@@ -95,8 +98,9 @@ def import_open_bandit(workspace_path: Path, folder: Path) -> ImportSummary:
     items = _items(folder)
     logs = {policy: _log(folder / policy / f"{campaign}.csv", policy, items) for policy in _POLICIES}
     needs = {"channels": tuple(f"position_{place}" for place in _POSITIONS), "objectives": ("clicks",)}
-    workspace = open_or_create(workspace_path, _TOML.format(campaign=campaign), needs)
     log = pl.concat(logs.values())
+    until = format_time(int(log["epoch_at"].dt.epoch("us").max()) + 2 * DAY)
+    workspace = open_or_create(workspace_path, _TOML.format(campaign=campaign, until=until), needs)
     tables = _tables(log, items)
     return ImportSummary(
         source=f"open-bandit {campaign}",
