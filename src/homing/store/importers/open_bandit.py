@@ -99,7 +99,7 @@ def import_open_bandit(workspace_path: Path, folder: Path) -> ImportSummary:
     logs = {policy: _log(folder / policy / f"{campaign}.csv", policy, items) for policy in _POLICIES}
     needs = {"channels": tuple(f"position_{place}" for place in _POSITIONS), "objectives": ("clicks",)}
     log = pl.concat(logs.values())
-    until = format_time(int(log["epoch_at"].dt.epoch("us").max()) + 2 * DAY)
+    until = format_time(log.select(pl.col("epoch_at").dt.epoch("us").max()).item() + 2 * DAY)
     workspace = open_or_create(workspace_path, _TOML.format(campaign=campaign, until=until), needs)
     tables = _tables(log, items)
     return ImportSummary(
