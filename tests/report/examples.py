@@ -437,8 +437,8 @@ def _weights() -> tuple[WeightSweep, ...]:
     sweeps = []
     for name, *_ in OBJECTIVES:
         points = []
-        for factor in (0.5, 1.0, 2.0, 4.0):
-            step = np.log2(factor)
+        for factor in (0.0, 0.5, 1.0, 2.0, 4.0):
+            step = np.log2(max(factor, 0.3))
             values = tuple(
                 Named(other, base * (1 + step * _slope(name, other))) for other, _, base, _ in OBJECTIVES
             )

@@ -194,3 +194,20 @@ def test_a_model_without_skill_is_named() -> None:
 
 def test_propensities_that_disagree_are_counted() -> None:
     assert "disagree with what was drawn in 1 of 4 groups" in page("example")
+
+
+def test_a_plan_without_messages_draws_nothing() -> None:
+    words = read("unknown").texts
+    assert any("no message for any of 0 users" in text for text in words)
+    assert any("gave no candidate" in text for text in words)
+    assert 'id="hours-title"' not in page("unknown")
+    assert 'id="hours-title"' in page("example")
+
+
+def test_sentences_are_set_as_people_write_them() -> None:
+    facts = examples.bare()
+    said = "Worth -0.1 [-0.2, 0.3] on 2026-03-01, 5% less; run `homing plan --at -1`; a lone x-1."
+    header = replace(facts.header, verdict=said)
+    text = render(replace(facts, header=header))
+    assert "Worth \u22120.1\u00a0[\u22120.2,\u00a00.3] on 2026-03-01, 5\u202f% less" in text
+    assert "<code>homing plan --at -1</code>; a lone x-1." in text

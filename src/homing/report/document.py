@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from homing.report.canvas import clean
 from homing.report.facts import Facts
-from homing.report.numbers import compact, moment, span
+from homing.report.numbers import MINUS, THIN, compact, moment, span
 from homing.report.sections.data import funnel_section, health_section
 from homing.report.sections.quality import quality_section
 from homing.report.sections.run import reading_section, stages_section
@@ -52,16 +52,20 @@ def document(facts: Facts) -> str:
 
 
 def _prose(text: str) -> Markup:
-    """Return a sentence whose intervals do not break over lines, with `code` set as code."""
-    together = _BRACKET.sub(lambda match: match[0].replace(" ", "\u00a0"), text)
-    together = re.sub(r"(?<=\d) (?=%|pp\b)", "\u202f", together)
-    parts = together.split("`")
+    """Return a sentence with `code` set as code, real minus signs, and intervals that stay on one line."""
+    parts = text.split("`")
     if len(parts) % 2 == 0:  # a single backtick is only a character
-        return escape(together)
+        return escape(_typeset(text))
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(_typeset(part))
         for place, part in enumerate(parts)
     )
+
+
+def _typeset(text: str) -> str:
+    text = _BRACKET.sub(lambda match: match[0].replace(" ", "\u00a0"), text)
+    text = re.sub(r"(?<=\d) ?(?=%|pp\b)", THIN, text)
+    return re.sub(r"(?<![\w.-])-(?=\d)", MINUS, text)
 
 
 def _asset(name: str) -> Markup:

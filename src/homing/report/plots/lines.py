@@ -50,7 +50,6 @@ def lines(
     x_label: str = "",
     y_label: str = "",
     from_zero: bool = False,
-    log_x: bool = False,
 ) -> Figure:
     """Return lines over one x axis, each named at its right end; `y_label` stands above the axis."""
     drawn = figure(width, height)
@@ -60,15 +59,12 @@ def lines(
     ]
     low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
     low = min(low, 0.0) if from_zero else low
-    margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    margin = (high - low) * 0.06 or abs(high) * 0.1 or (1.0 if kind == "number" else 0.05)
     low, high = (low if from_zero and low == 0 else low - margin), high + margin
     places, texts = ticks(low, high, 4, kind)
     left = room_for(texts) + 12
     top, bottom = (24 if y_label else 8), (42 if x_label else 26)
     area = axes(drawn, left, right, top, bottom)
-    if log_x:
-        area.set_xscale("log", base=2)
-        area.minorticks_off()
     area.set_ylim(low, high)
     area.set_yticks(places, texts)
     area.grid(axis="y", color=RULE, linewidth=1, alpha=0.7)
@@ -141,7 +137,8 @@ def multiples(
         x = np.arange(len(numbers))
         y = np.asarray(numbers, float)
         area.fill_between(x, y, 0, color=ACCENT, alpha=0.16, linewidth=0)
-        area.plot(x, y, color=ACCENT, linewidth=1.6, solid_joinstyle="round")
+        marker = "o" if len(numbers) == 1 else ""  # one day makes no line
+        area.plot(x, y, color=ACCENT, linewidth=1.6, marker=marker, markersize=5, clip_on=len(numbers) > 1)
         most = float(np.nanmax(y)) if np.isfinite(y).any() else 0.0
         area.set_ylim(0, most * 1.08 or 1)
         area.set_xlim(0, max(len(numbers) - 1, 1))

@@ -60,12 +60,14 @@ def health_section(health: Health) -> Section:
 
 def funnel_section(funnel: Funnel) -> Section:
     """How reasons to message became messages."""
-    left = funnel.eligible / funnel.candidates if funnel.candidates else nan
+    came = f"{count(funnel.opportunities)} opportunities of {count(funnel.users)} users"
+    if not funnel.candidates:
+        return Section("funnel", "Funnel", f"{came} gave no candidate, so there was nothing to choose from.")
+    left = funnel.eligible / funnel.candidates
     lead = (
-        f"{count(funnel.opportunities)} opportunities of {count(funnel.users)} users gave "
-        f"{count(funnel.candidates)} candidates of channel and slot"
+        f"{came} gave {count(funnel.candidates)} candidates of channel and slot; "
+        f"the rules left {percent(left)} of them."
     )
-    lead += f"; the rules left {percent(left)} of them." if funnel.candidates else "."
     removed = sorted((rule for rule in funnel.removed if rule.count), key=lambda rule: -rule.count)
     if removed:
         lead += f" “{removed[0].name}” removed the most."
@@ -76,7 +78,7 @@ def funnel_section(funnel: Funnel) -> Section:
             Tile(
                 "Eligible",
                 compact(funnel.eligible),
-                f"{percent(left)} of candidates" if funnel.candidates else "",
+                f"{percent(left)} of candidates",
             ),
             Tile("Sends drawn", compact(funnel.sends), f"{compact(funnel.holds)} users held"),
         )
@@ -84,7 +86,7 @@ def funnel_section(funnel: Funnel) -> Section:
     remaining = funnel.candidates
     steps = [Bar("candidates", 0, funnel.candidates, compact(funnel.candidates), NEUTRAL, strong=True)]
     for rule in removed:
-        share = f"−{percent(rule.count / funnel.candidates)}" if funnel.candidates else ""
+        share = f"−{percent(rule.count / funnel.candidates)}"
         start = max(remaining - rule.count, 0)
         steps.append(Bar(rule.name, start, remaining, f"−{compact(rule.count)}", BAD, note=share))
         remaining = start
@@ -103,7 +105,7 @@ def funnel_section(funnel: Funnel) -> Section:
             (
                 Cell(rule.name),
                 count_cell(rule.count),
-                number_cell(rule.count / funnel.candidates if funnel.candidates else nan, "rate"),
+                number_cell(rule.count / funnel.candidates, "rate"),
             )
             for rule in removed
         ),

@@ -31,10 +31,12 @@ def schedule_section(schedule: Schedule) -> Section:
     """The plan of one epoch."""
     total = schedule.sends + schedule.holds
     held = schedule.holds / total if total else nan
-    lead = (
-        f"The plan for {moment(schedule.epoch_at)}: {count(schedule.sends)} messages for "
-        f"{count(schedule.users)} users. {percent(held)} of the decisions hold, that is, send nothing."
-    )
+    lead = f"The plan for {moment(schedule.epoch_at)}: "
+    if schedule.sends:
+        lead += f"{count(schedule.sends)} messages for {count(schedule.users)} users. {percent(held)} of the "
+        lead += "decisions hold, that is, send nothing."
+    else:
+        lead += f"no message for any of {count(schedule.users)} users."
     tiles = [
         Tile("Messages", compact(schedule.sends), f"to {compact(schedule.users)} users"),
         Tile("Held", percent(held), f"{compact(schedule.holds)} decisions"),
@@ -42,17 +44,17 @@ def schedule_section(schedule: Schedule) -> Section:
     blocks: list[Block] = [Tiles(tuple(tiles))]
     if schedule.expected:
         blocks.append(_expected(schedule.expected))
-    if schedule.hours:
+    if schedule.hours and schedule.sends:
         blocks += _hours(schedule)
-    if schedule.channels:
+    if schedule.channels and schedule.sends:
         blocks.append(_volume("channels", "Messages by channel", schedule.channels, schedule.sends))
     if schedule.sends_per_user:
         title = f"Users by messages in {schedule.sends_window}"
         users = sum(row.count for row in schedule.sends_per_user)
         blocks.append(_volume("per-user", title, schedule.sends_per_user, users))
-    if schedule.messages:
+    if schedule.messages and schedule.sends:
         blocks += _messages(schedule)
-    if schedule.categories:
+    if schedule.categories and schedule.sends:
         blocks.append(
             Table(
                 ("Category", "Messages", "Share"),
@@ -215,6 +217,7 @@ def weights_section(sweeps: tuple[WeightSweep, ...], values: Values | None) -> S
 
 def _sweep(sweep: WeightSweep, colours: dict[str, str], place: int) -> Picture:
     factors = [point.factor for point in sweep.points]
+    places = range(len(factors))  # evenly spaced, because a weight of 0 has no place on a scale of ratios
     base = next((point for point in sweep.points if point.factor == 1), None)
     drawn = [
         Line(
@@ -227,7 +230,7 @@ def _sweep(sweep: WeightSweep, colours: dict[str, str], place: int) -> Picture:
     ]
     for name, colour in colours.items():
         start = None if base is None else {value.name: value.value for value in base.values}.get(name)
-        drawn.append(Line(name, factors, _changes(sweep, start, name), colour, marker=True))
+        drawn.append(Line(name, places, _changes(sweep, start, name), colour, marker=True))
     return picture(
         f"weights-{place}-{slug([sweep.objective])}",
         f"Weight of {sweep.objective}",
@@ -236,9 +239,8 @@ def _sweep(sweep: WeightSweep, colours: dict[str, str], place: int) -> Picture:
             width,
             round(width * 0.68),
             kind="change",
-            x_ticks=[(factor, f"×{factor:g}") for factor in factors],
+            x_ticks=[(place, f"×{factor:g}") for place, factor in zip(places, factors, strict=True)],
             y_label="change",
-            log_x=True,
         ),
         description="; ".join(
             f"{line.label} {percent(line.y[-1])} at {significant(factors[-1])} times the weight"
