@@ -311,7 +311,7 @@ class WeightPoint:
 
     factor: float
     send_share: float
-    values: tuple[Named, ...]  # mean value per decision, by objective
+    values: tuple[Named, ...]  # estimated mean value per decision, by objective
 
 
 @dataclass(frozen=True)
