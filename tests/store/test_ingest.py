@@ -490,13 +490,13 @@ def test_progress_rises_to_one(workspace: Workspace, tmp_path: Path):
 
 
 KILLED = """
-import os, signal, sys
+import importlib, os, signal, sys
 from pathlib import Path
-from homing.store import ingest as module
 from homing.store.quarantine import Quarantine
 from homing.store.shuffle import Shuffle
 from homing.store.workspace import Workspace
 
+module = importlib.import_module("homing.store.ingest")
 owner, name = {"read": (module, "check_rows"), "settle": (Shuffle, "read"), "add": (Quarantine, "publish"),
                "published": (Quarantine, "discard")}[sys.argv[1]]
 setattr(owner, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
