@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from homing import evaluation
-from homing.lifecycle.estimates import LOGGING
 from homing.lifecycle.valuation import Agreement
-from homing.report.facts import Alert, ObjectiveValues, PolicyValue, Tone, Truth, Values
+from homing.report.facts import Alert, Truth, Values
 from homing.schema import Config
 
 
@@ -111,49 +110,3 @@ def _guardrail_alerts(config: Config, values: Values) -> list[Alert]:
                 )
             )
     return alerts
-
-
-def verdict(values: Values, constant: str | None) -> tuple[str, Tone, str]:
-    """Return the report's one sentence, its tone (good, bad or neutral) and what it rests on."""
-    table = values.objectives[0]
-    learned = next((policy for policy in table.policies if policy.policy == "learned"), None)
-    logging = next((policy for policy in table.policies if policy.policy == LOGGING), None)
-    if learned is None or logging is None or learned.versus_logging is None:
-        return "The learned policy was not evaluated.", "neutral", ""
-    percent = f"{values.confidence:.0%}"
-    basis = (
-        f"{values.headline} on {values.decisions:,} decisions that training never saw; {percent} intervals."
-    )
-    if learned.judgement == "do_not_trust":
-        return (
-            f"The log does not carry an estimate of the learned policy: {learned.reason}.",
-            "bad",
-            basis,
-        )
-    sentence = f"The learned policy is {_versus_log(table, learned, logging)}"
-    tone: Tone = "good" if learned.judgement == "better" else "neutral"
-    tone = "bad" if learned.judgement == "worse" else tone
-    gap = learned.versus_constant
-    if constant is not None and gap is not None:
-        low, high = (gap.low, gap.high) if table.direction == "up" else (-gap.high, -gap.low)
-        name = (
-            "holding back from all" if constant == "hold" else f"sending {constant.partition(':')[2]} to all"
-        )
-        if low > 0:
-            sentence += f" It beats the best constant policy, {name}."
-        else:
-            tone = "bad" if high < 0 else "neutral"
-            what = "is worse than" if high < 0 else "does not beat"
-            sentence += (
-                f" Learning {what} {name} (difference {gap.value:+.4g} [{gap.low:+.4g}, {gap.high:+.4g}])."
-            )
-    return sentence, tone, basis
-
-
-def _versus_log(table: ObjectiveValues, learned: PolicyValue, logging: PolicyValue) -> str:
-    gap, base = learned.versus_logging, abs(logging.value.value)
-    assert gap is not None
-    interval = f"{gap.value:+.4g} [{gap.low:+.4g}, {gap.high:+.4g}] {table.objective} per decision"
-    relative = f", {gap.value / base:+.1%}" if base > 0 else ""
-    how = {"better": "better than", "worse": "worse than"}.get(learned.judgement, "not told apart from")
-    return f"{how} the one that wrote the log ({interval}{relative})."

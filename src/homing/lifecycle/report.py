@@ -10,12 +10,12 @@ from html import escape
 from importlib.metadata import version
 from pathlib import Path
 
-from homing.lifecycle.alerts import verdict
 from homing.lifecycle.estimates import best_constant
 from homing.lifecycle.health import data_health, health_alerts
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import STAGES, load_record, stage_facts
 from homing.lifecycle.release import current_release
+from homing.lifecycle.verdict import verdict
 from homing.report import write_report
 from homing.report.facts import Alert, Facts, Provenance, Tone
 from homing.store import Workspace
