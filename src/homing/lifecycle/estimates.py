@@ -163,7 +163,7 @@ def _policies(
                 effective_size=headline.effective_size,
                 effective_share=headline.effective_size / headline.decisions,
                 max_weight=headline.max_weight,
-                learned=name.startswith("learned"),
+                learned=name == "learned",
             )
         )
     return tuple(rows)
@@ -201,15 +201,13 @@ def _estimators(
 def judge(
     gap: evaluation.Estimate, doubts: Sequence[str], direction: Literal["up", "down"]
 ) -> tuple[Judgement, str]:
-    """Return what a difference from the logging policy means, and why."""
+    """Return what a difference from the logging policy means; for a doubt also why."""
     if doubts:
         return "do_not_trust", doubts[0]
     better, worse = (gap.low > 0, gap.high < 0) if direction == "up" else (gap.high < 0, gap.low > 0)
-    if better:
-        return "better", "the interval of the difference from the log lies on the good side of zero"
-    if worse:
-        return "worse", "the interval of the difference from the log lies on the bad side of zero"
-    return "cannot_tell", "the interval of the difference from the log holds zero"
+    if better or worse:
+        return ("better" if better else "worse"), ""
+    return "cannot_tell", ""
 
 
 def best_constant(tables: Sequence[ObjectiveValues]) -> str | None:

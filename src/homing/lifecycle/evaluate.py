@@ -216,19 +216,15 @@ def _reweighted(release: Release, objective: int) -> list[Policy]:
 
 
 def _sweeps(release: Release, valued: Valued, first: int) -> tuple[WeightSweep, ...]:
-    """Return what multiplying each weight does, by DR on the held-out decisions."""
+    """Return what multiplying each weight does, by DM: the noise of DR is larger than these changes."""
     sweeps, policy = [], first
     for objective in release.objectives:
         points = []
         for factor in _FACTORS:
-            worth = []
-            for k, name in enumerate(release.objectives):
-                known = np.isfinite(valued.outcome[:, k])
-                surprise = valued.outcome[known, k] - valued.fitted[known, k]
-                corrected = valued.direct[known, policy, k] + valued.weight[known, policy] * surprise
-                worth.append(Named(name, float(corrected.mean(dtype=np.float64)) if known.any() else np.nan))
+            worth = valued.direct[:, policy].mean(axis=0, dtype=np.float64)
             share = float(valued.send[:, policy].mean(dtype=np.float64))
-            points.append(WeightPoint(factor, share, tuple(worth)))
+            named = (Named(name, float(v)) for name, v in zip(release.objectives, worth, strict=True))
+            points.append(WeightPoint(factor, share, tuple(named)))
             policy += 1
         sweeps.append(WeightSweep(objective, tuple(points)))
     return tuple(sweeps)

@@ -18,9 +18,9 @@ def verdict(values: Values, constant: str | None) -> tuple[str, Tone, str]:
     if learned is None or logging is None or learned.versus_logging is None:
         return "The learned policy was not evaluated.", "neutral", ""
     basis = (
-        f"{values.headline} on {values.decisions:,} decisions that training never saw, with {values.confidence:.0%} "
-        f"intervals. {table.objective.capitalize()} per decision: {logging.value.value:.4g} in the log, "
-        f"{_number(learned.value)} learned."
+        f"{values.headline} on {values.decisions:,} decisions that training never saw, with "
+        f"{values.confidence:.0%} intervals. {table.objective.capitalize()} per decision: "
+        f"{logging.value.value:.4g} in the log, {_number(learned.value)} learned."
     )
     if learned.judgement == "do_not_trust":
         return f"The log does not carry an estimate of the learned policy: {learned.reason}.", "bad", basis
