@@ -194,6 +194,14 @@ def test_an_id_counts_once(workspace: Workspace, tmp_path: Path):
     assert rows(workspace, "events")["value"].to_list() == [1.0]
 
 
+def test_a_bad_row_claims_no_id(workspace: Workspace, tmp_path: Path):
+    early = {"at": START - timedelta(days=1)}
+    claims = [{**EVENT, "user_id": user, **early} for user in ("u2", "u3", "nobody")]
+    summary = ingest(workspace, [parquet(tmp_path, "events", [*claims, EVENT])])
+    assert (summary.tables["events"].added, summary.tables["events"].quarantined) == (1, 3)
+    assert rows(workspace, "events")["user_id"].to_list() == ["u1"]
+
+
 def test_the_newest_row_of_a_user_is_appended(workspace: Workspace, tmp_path: Path):
     moved = [{**USERS[0], "timezone": zone} for zone in ("Asia/Tokyo", "Asia/Kolkata")]
     summary = ingest(workspace, [parquet(tmp_path, "users", moved)])
@@ -479,6 +487,17 @@ def test_broken_utf8_in_parquet_is_a_bad_row(workspace: Workspace, tmp_path: Pat
     summary = ingest(workspace, [tmp_path / "users.parquet"])
     assert only_reason(summary) == "user_id: broken UTF-8"
     assert summary.tables["users"].added == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("events.ndjson", ""), ("events.csv", "event_id,user_id,at,type\n")]
+)
+def test_a_file_without_rows_adds_nothing(workspace: Workspace, tmp_path: Path, name: str, text: str):
+    (tmp_path / name).write_text(text)
+    before = len(workspace.ledger.commits())
+    table = ingest(workspace, [tmp_path / name]).tables["events"]
+    assert (table.read, table.added, table.repeated, table.quarantined) == (0, 0, 0, 0)
+    assert len(workspace.ledger.commits()) == before
 
 
 def test_progress_rises_to_one(workspace: Workspace, tmp_path: Path):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-
-from homing.store.shuffle import Shuffle
 
 _PARTITION_BITS: Final = 12  # config allows 4096 partitions
 _PARTITION: Final = np.uint64(2**_PARTITION_BITS - 1)
@@ -26,7 +24,7 @@ def packed(ids: pl.Series, partition: pl.Series | int) -> NDArray[np.uint64]:
 
 def foreign_ids(
     key: str,
-    staged: Shuffle,
+    staged: Callable[[int], pl.DataFrame],
     claims: list[NDArray[np.uint64]],
     committed: Mapping[int, Sequence[Path]],
 ) -> dict[int, pl.Series]:
@@ -36,7 +34,7 @@ def foreign_ids(
 
     Args:
         key: the id column.
-        staged: the rows.
+        staged: partition to the rows that may enter the ledger; asked only when ids clash.
         claims: `packed` of the staged ids; emptied, since it can be large.
         committed: partition to files of the ledger.
     """
@@ -75,7 +73,10 @@ def _claimed_elsewhere(known: NDArray[np.uint64], ordered: NDArray[np.uint64]) -
 
 
 def _owned_elsewhere(
-    key: str, staged: Shuffle, hashes: pl.Series, committed: Mapping[int, Sequence[Path]]
+    key: str,
+    staged: Callable[[int], pl.DataFrame],
+    hashes: pl.Series,
+    committed: Mapping[int, Sequence[Path]],
 ) -> dict[int, pl.Series]:
     def suspicious(ids: pl.DataFrame) -> pl.DataFrame:
         return ids.filter((pl.Series(packed(ids[key], 0))).is_in(hashes.implode()))
@@ -85,7 +86,7 @@ def _owned_elsewhere(
         for path in paths:
             rows = suspicious(pl.read_parquet(path, columns=[key]))
             owners.append(rows.with_columns(owner=pl.lit(partition, pl.Int64), place=pl.lit(-1, pl.Int64)))
-        rows = suspicious(staged.read(partition).select(key, "source", "row"))
+        rows = suspicious(staged(partition).select(key, "source", "row"))
         claims.append(
             rows.with_columns(
                 owner=pl.lit(partition, pl.Int64),

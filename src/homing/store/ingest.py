@@ -29,7 +29,7 @@ from homing.store.ledger_writer import LedgerWriter
 from homing.store.parsing import check_columns
 from homing.store.quarantine import Example, Quarantine, as_json
 from homing.store.readers import Batch, read_batches
-from homing.store.settle import ORIGIN, Settled, settle
+from homing.store.settle import ORIGIN, Settled, check_references, settle
 from homing.store.shuffle import Shuffle
 from homing.store.sources import Source, discover
 from homing.store.validate import Names, check_rows
@@ -167,21 +167,27 @@ class _Run:
         place = [part if table.by_user else None for part in range(partitions)]
         committed = {part: ledger.files(table.name, place[part]) for part in range(partitions)}
         single = table.by_user and len(table.key) == 1
-        foreign = (
-            foreign_ids(table.key[0], shuffle, claims, committed) if single and table.name != "users" else {}
-        )
+
+        def checked(part: int) -> pl.DataFrame:
+            staged = shuffle.read(part)
+            if staged.is_empty():
+                return staged.with_columns(pl.Series("reason", [], dtype=pl.String))
+            users = [*ledger.files("users", part), *writer.staged("users", part)]
+            named = [*ledger.files("opportunities", part), *writer.staged("opportunities", part)]
+            return check_references(table, staged, users, named)
+
+        def good(part: int) -> pl.DataFrame:
+            return checked(part).filter(pl.col("reason").is_null())
+
+        foreign = {}
+        if single and table.name != "users":
+            foreign = foreign_ids(table.key[0], good, claims, committed)
+        nothing = pl.Series([], dtype=pl.String)
         added = repeated = 0
         for part in range(partitions):
-            staged = shuffle.read(part)
-            if not staged.is_empty():
-                settled = settle(
-                    table,
-                    staged,
-                    committed[part],
-                    [*ledger.files("users", part), *writer.staged("users", part)],
-                    [*ledger.files("opportunities", part), *writer.staged("opportunities", part)],
-                    foreign.get(part, pl.Series([], dtype=pl.String)),
-                )
+            rows = checked(part)
+            if not rows.is_empty():
+                settled = settle(table, rows, committed[part], foreign.get(part, nothing))
                 writer.add_partition(table.name, place[part], settled.fresh)
                 self._refuse_settled(table, settled)
                 added += len(settled.fresh)

@@ -27,29 +27,34 @@ class Settled:
     bad: pl.DataFrame  # columns of the ledger, ORIGIN and reason
 
 
-def settle(
-    table: Table,
-    staged: pl.DataFrame,
-    committed: Sequence[Path],
-    users: Sequence[Path],
-    opportunities: Sequence[Path],
-    foreign: pl.Series,
-) -> Settled:
-    """Decide about rows of one partition that are good by themselves.
+def check_references(
+    table: Table, staged: pl.DataFrame, users: Sequence[Path], opportunities: Sequence[Path]
+) -> pl.DataFrame:
+    """Add `reason`: String, null where the user and opportunity that a row names are known.
 
     Args:
         table: of the rows.
-        staged: columns of the ledger and ORIGIN, in the order in which they came.
-        committed: files of this table and partition in the ledger, the oldest first.
+        staged: rows of one partition.
         users: files of this partition's users, the ones of this ingest included.
         opportunities: files of this partition's opportunities, likewise; used for decisions.
-        foreign: String, ids of this table that belong to a row of another partition.
     """
     rows = staged.with_columns(pl.lit(None, pl.String).alias("reason"))
     if table.by_user and table.name != "users":
         rows = _check_user(table, rows, users)
-    if table.name == "decisions":
-        rows = _check_opportunity(rows, opportunities)
+    return _check_opportunity(rows, opportunities) if table.name == "decisions" else rows
+
+
+def settle(table: Table, checked: pl.DataFrame, committed: Sequence[Path], foreign: pl.Series) -> Settled:
+    """Decide about rows of one partition.
+
+    Args:
+        table: of the rows.
+        checked: from `check_references`: columns of the ledger, ORIGIN and reason, in the order in which
+            the rows came.
+        committed: files of this table and partition in the ledger, the oldest first.
+        foreign: String, ids of this table that belong to a row of another partition.
+    """
+    rows = checked
     if len(foreign):
         clash = pl.col(table.key[0]).is_in(foreign.implode()) & pl.col("reason").is_null()
         reason = pl.lit(DUPLICATE.format(", ".join(table.key)))
