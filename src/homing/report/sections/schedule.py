@@ -177,11 +177,10 @@ def _message_table(rows: tuple[MessageShare, ...], sends: int) -> Table:
 
 def weights_section(sweeps: tuple[WeightSweep, ...], values: Values | None) -> Section:
     """Trade-offs: nothing is retrained, because values are vectors until the last moment."""
-    estimator = f" by {values.headline}" if values is not None else ""
     lead = (
         "What the same model would do with other weights. Each panel multiplies one weight and shows by how "
-        f"much every objective changes, estimated{estimator} from the log. There are no intervals here: read "
-        "the direction and not the last digit."
+        "much every objective changes by the outcome model (DM). There are no intervals here: read the "
+        "direction and not the last digit."
     )
     down = [one.objective for one in values.objectives if one.direction == "down"] if values else []
     lead += f" Less is better for {', '.join(down)}." if down else ""
