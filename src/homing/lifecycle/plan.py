@@ -123,8 +123,8 @@ def plan(
                 drawn, removed = decide(shard, rows, release.policy(), workspace.config, scorer)
             with timings.measure("write"):
                 frame = decision_rows(loaded, drawn, run)
-                write_decisions(workspace, run, partition, frame)
                 tally.added += append_decisions(workspace, writer, partition, frame)
+                write_decisions(workspace, run, partition, frame)
                 append_exclusions(workspace, writer, partition, exclusion_rows(loaded, removed, at, run))
             tally.add(shard, drawn, at)
             tally.hold_values += scorer.hold_values

@@ -18,24 +18,25 @@ _FEW_MESSAGES = 5  # with so few, sending one of them to all is a policy worth b
 
 @dataclass(frozen=True)
 class Habit:
-    """What a release was seen to do: each message and channel by its mean logged propensity.
+    """What a release was seen to do: each message and channel by how often it chose them.
 
-    This is the release's distribution when it did not look at the user; else it is an average of it.
+    That is the release's distribution over time when it did not look at the user. Logged propensities are
+    not averaged for this: a policy that changes logs its high ones more often than its low ones.
     """
 
     name: str
-    mean_propensity: NDArray[np.float64]  # [messages + 1, channels + 1]; the last of each is hold
+    chosen: NDArray[np.int64]  # [messages + 1, channels + 1] decisions; the last of each is hold
     floor: float = 0.0
 
     def probabilities(self, context: Context) -> NDArray[np.float64]:
-        """Return float64 [n]: the mean propensities, shared by slots, made to sum to 1 in each row."""
+        """Return float64 [n]: the frequencies, shared by slots, made to sum to 1 in each row."""
         candidates = context.candidates
-        cell = candidates.message.astype(np.int64) * self.mean_propensity.shape[1] + candidates.channel
+        cell = candidates.message.astype(np.int64) * self.chosen.shape[1] + candidates.channel
         row = candidates.row
         _, place, shared = np.unique(
             np.stack([row, cell], axis=1), axis=0, return_inverse=True, return_counts=True
         )
-        mass = self.mean_propensity[candidates.message, candidates.channel] / shared[place]
+        mass = self.chosen[candidates.message, candidates.channel] / shared[place]
         total = np.add.reduceat(mass, candidates.offsets[:-1])
         alone = candidates.is_hold.astype(np.float64)
         return np.where(total[row] > 0, mass / np.where(total > 0, total, 1)[row], alone)
@@ -43,13 +44,11 @@ class Habit:
 
 def habit_of(name: str, decisions: list[Decisions], code: int, vocabularies: Vocabularies) -> Habit:
     """Return the habit of the release with this code, from the ledger's decisions by shard."""
-    shape = (len(vocabularies.messages) + 1, len(vocabularies.channels) + 1)
-    total, count = np.zeros(shape), np.zeros(shape)
+    chosen = np.zeros((len(vocabularies.messages) + 1, len(vocabularies.channels) + 1), np.int64)
     for log in decisions:
         of = log.release == code
-        np.add.at(total, (log.message[of], log.channel[of]), log.propensity[of])
-        np.add.at(count, (log.message[of], log.channel[of]), 1)
-    return Habit(name, total / np.maximum(count, 1))
+        np.add.at(chosen, (log.message[of], log.channel[of]), 1)
+    return Habit(name, chosen)
 
 
 def policy_names(config: Config, release: Release, vocabularies: Vocabularies) -> tuple[str, ...]:
