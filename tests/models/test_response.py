@@ -129,7 +129,7 @@ def test_calibration_mends_a_model_that_is_off_scale(model: ResponseModel) -> No
     off = model.with_calibration((Scaling(2.0, 0.5, 0.7), Scaling(2.0, 0.5, 0.7)), model.summary)
     scaled = {name: value.clone() for name, value in model.network.state_dict().items()}
     try:
-        for name in ("user.linear.weight", "user.linear.bias"):
+        for name in ("user.weight", "user.bias"):
             scaled[name][:2] += 0.4  # the linear path of both heads
         off.network.load_state_dict(scaled)
         plain = off.with_calibration((Scaling(), Scaling()), model.summary)

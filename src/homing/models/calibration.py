@@ -41,7 +41,10 @@ def raw_loss(raw: NDArray[np.float64], outcome: NDArray[np.float64], link: Link)
     """Return the mean loss of raw outputs [n]: cross-entropy, half the Poisson deviance or squared error.
 
     `outcome` float64 [n] is in units of the head. The Poisson deviance is 2 (y ln(y / m) - y + m).
+    Over nothing it is NaN.
     """
+    if not len(raw):
+        return float("nan")
     z = np.clip(raw, -RAW_LIMIT[link], RAW_LIMIT[link])
     if link == "logit":
         return float(np.mean(np.logaddexp(0, z) - outcome * z))

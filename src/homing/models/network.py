@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,16 @@ class Block(nn.Module):
         self.table = nn.Embedding(max(places, 1), embedding)
         # a code that training never sees keeps its zeros, and so counts as nothing
         nn.init.zeros_(self.table.weight)
-        self.linear = nn.Linear(shape.columns + embedding * len(shape.cardinalities), outputs, bias=bias)
+        inputs = shape.columns + embedding * len(shape.cardinalities)
+        bound = 1 / max(inputs, 1) ** 0.5  # as nn.Linear has it, which warns of a block without inputs
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound)) if bias else None
 
     def forward(self, columns: Tensor, places: Tensor) -> Tensor:
         """Return [n, outputs] of float [n, columns] and int [n, categorical columns]."""
-        if not places.shape[1]:
-            return self.linear(columns)  # type: ignore[no-any-return]
-        return self.linear(torch.cat([columns, self.table(places).flatten(1)], dim=1))  # type: ignore[no-any-return]
+        if places.shape[1]:
+            columns = torch.cat([columns, self.table(places).flatten(1)], dim=1)
+        return functional.linear(columns, self.weight, self.bias)
 
 
 class UserPart(NamedTuple):
@@ -74,11 +78,17 @@ class Network(nn.Module):
         self.candidate = Block(shape.candidate, shape.embedding, outputs, bias=True)
         self.baseline_tail = _tail(shape)
         self.delta_tail = _tail(shape)
-        for block in (self.user, self.message, self.candidate):
-            with torch.no_grad():  # the linear paths start at 0, as the tails do
-                block.linear.weight[: self.heads] = 0
-                if block.linear.bias is not None:
-                    block.linear.bias[: self.heads] = 0
+        for block, columns in (
+            (self.user, shape.user.columns),
+            (self.message, shape.message.columns),
+            (self.candidate, shape.candidate.columns),
+        ):
+            with torch.no_grad():
+                # the linear paths start at 0, as the tails do; those of embeddings do so because the
+                # embeddings are 0, and need weights of their own, or neither would ever get a gradient
+                block.weight[: self.heads, :columns] = 0
+                if block.bias is not None:
+                    block.bias[: self.heads] = 0
 
     def of_users(self, columns: Tensor, places: Tensor) -> UserPart:
         """Return the rows' part, once a row."""

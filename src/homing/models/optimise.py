@@ -19,6 +19,7 @@ from homing.schema.config import Training
 
 _LEAST_STEPS: Final = 64  # gradient steps an epoch, as far as batches of _LEAST_BATCH allow
 _LEAST_BATCH: Final = 256
+_THREADED_BATCH: Final = 2_048  # smaller steps lose more to waiting for threads than they gain
 _AVERAGED_SHARE: Final = 0.5  # of an epoch: time constant of the averaged weights
 _PATIENCE: Final = 2  # epochs without a better validation loss before stopping
 _EVALUATION_BATCH: Final = 16_384
@@ -60,6 +61,8 @@ def optimise(
         progress: called with the share done and a short text.
     """
     size = min(batch_size(len(train), config), len(train))
+    if size < _THREADED_BATCH:
+        torch.set_num_threads(1)
     steps = max(1, len(train) // size)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,17 +113,21 @@ class ResponseModel:
         """
         match_spec(features.spec, self.spec)
         _check_messages(features)
-        rows, offsets = len(features.offsets) - 1, features.offsets
-        base = torch.empty((rows, len(self.heads)))
+        base = torch.empty((len(features.offsets) - 1, len(self.heads)))
         delta = torch.empty((len(features), len(self.heads)))
-        with torch_threads(self.threads), torch.inference_mode():
-            messages = self._message_part(features)
-            low = 0
-            while low < rows:
-                high = int(np.searchsorted(offsets, offsets[low] + _BATCH, side="right")) - 1
-                high = min(max(high, low + 1), low + _BATCH, rows)
-                self._fill(features, low, high, messages, base, delta)
-                low = high
+        workers = self._workers()
+        with torch_threads(1):
+            with torch.inference_mode():
+                messages = self._message_part(features)
+            # batches beside each other, one thread each: threads inside an operation wait for one another,
+            # which on a busy machine costs more than it gains
+            with ThreadPoolExecutor(workers) as pool:
+                jobs = [
+                    pool.submit(self._fill, features, low, high, messages, base, delta)
+                    for low, high in _batches(features.offsets)
+                ]
+                for job in jobs:
+                    job.result()
         return base, delta
 
     def with_calibration(self, scalings: tuple[Scaling, ...], summary: TrainingSummary) -> ResponseModel:
@@ -139,12 +144,17 @@ class ResponseModel:
             self.threads,
         )
 
+    def _workers(self) -> int:
+        # an accelerator is one queue; a second thread could only wait for it
+        return (self.threads or torch.get_num_threads()) if self.device.type == "cpu" else 1
+
     def _message_part(self, features: Features) -> Tensor:
         columns = self._readers["message"](self._tensor(features.messages))
         places = shift_codes(self._tensor(features.messages_codes), _sizes(self.spec.message_codes))
         part = self.network.of_messages(columns, places)
         return torch.cat([part, part.new_zeros(1, part.shape[1])])  # the last is hold's, reached by -1
 
+    @torch.inference_mode()
     def _fill(
         self, features: Features, low: int, high: int, messages: Tensor, base: Tensor, delta: Tensor
     ) -> None:
@@ -208,6 +218,17 @@ class ResponseModel:
 
 def _sizes(codes: tuple[tuple[str, int], ...]) -> tuple[int, ...]:
     return tuple(size for _, size in codes)
+
+
+def _batches(offsets: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return [low, high) of rows that hold at most `_BATCH` candidates, or one row with more."""
+    bounds, low, rows = [], 0, len(offsets) - 1
+    while low < rows:
+        high = int(np.searchsorted(offsets, offsets[low] + _BATCH, side="right")) - 1
+        high = min(max(high, low + 1), low + _BATCH, rows)  # rows may be empty, and cost something too
+        bounds.append((low, high))
+        low = high
+    return bounds
 
 
 def _check_messages(features: Features) -> None:
