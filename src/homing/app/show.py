@@ -34,7 +34,7 @@ def table(
     """Print a table whose first `left` columns are text and the others numbers."""
     drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for place, head in enumerate(heads):
-        drawn.add_column(head, justify="left" if place < left else "right", overflow="fold")
+        drawn.add_column(head, justify="left" if place < left else "right", no_wrap=place == 0)
     for row in rows:
         drawn.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
     console.print(drawn)
@@ -91,7 +91,7 @@ def evaluated(console: Console, result: Evaluated) -> None:
             verdict = Text(policy.judgement.replace("_", " "), _COLOURS[policy.judgement])
             gap = policy.versus_logging
             size = "" if policy.policy == result.values.logging else f"{policy.effective_size:,.0f}"
-            value = f"{policy.value.value:.3g} {_interval(policy.value)}"
+            value = f"{policy.value.value:.3g}"
             versus = "" if gap is None else f"{gap.value:+.2g} {_interval(gap)}"
             rows.append((policy.policy, verdict, value, versus, size))
         heads = ("policy", "verdict", "value", "difference from log", "effective n")

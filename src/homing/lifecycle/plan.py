@@ -17,9 +17,9 @@ from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, load_release
 from homing.report.facts import Count, Expected, Funnel, HourRow, MessageShare, Named, Schedule
-from homing.schema import Candidates, Instants, Shard, Vocabularies
+from homing.schema import Candidates, Config, Instants, Shard, Vocabularies
 from homing.schema.drawn import Drawn
-from homing.schema.times import DAY, MISSING, format_time, to_datetime
+from homing.schema.times import DAY, MISSING, format_time, parse_duration, to_datetime
 from homing.state import ZoneTable, local_hour_of_week
 from homing.store import (
     Run,
@@ -113,10 +113,11 @@ def plan(
         objectives=release.objectives,
     )
     tally, catalogue = _Tally(release, vocabularies), load_messages(workspace)
+    since = at - memory_of(workspace.config)
     with workspace.ledger.write() as writer:
         for partition in range(partitions):
             with timings.measure("read"):
-                loaded = load_shard(workspace, partition, messages=catalogue)
+                loaded = load_shard(workspace, partition, since, messages=catalogue)
             shard, rows = loaded.shard, users_at(loaded.shard, at)
             with timings.measure("decide"):
                 scorer = _Scorer(release, shard, timings)
@@ -138,6 +139,18 @@ def plan(
     record = Record("plan", facts)
     save_record(workspace, record)
     return Planned(run.run_id, release.id, at, tally.added, funnel, schedule, record, timings)
+
+
+def memory_of(config: Config) -> int:
+    """Return how long before an epoch (us) decisions still matter to it: for caps, spacing and the report.
+
+    A delivery may trail the epoch of its decision by the horizon and a day; one whose decision was not read
+    counts as a send of its own, so decisions are read until their deliveries cannot matter either.
+    """
+    limits = [(channel.caps, channel.spacing) for channel in config.channels.values()]
+    limits.append((config.limits.caps, config.limits.spacing))
+    windows = [parse_duration(length) for caps, gap in limits for length in (gap, *(cap.per for cap in caps))]
+    return max(_WEEK, *windows) + parse_duration(config.slots.horizon) + 2 * DAY
 
 
 def users_at(shard: Shard, at: int) -> Instants:

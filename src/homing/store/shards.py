@@ -100,8 +100,8 @@ def load_shard(
     Args:
         workspace: an open workspace.
         partition: from 0 to `workspace.ledger.partitions` - 1.
-        since: us; leaves out events and decisions before it, and opportunities that had expired by it.
-            An event that names a decision left out has none.
+        since: us; leaves out decisions before it, and opportunities that had expired by it. Events are all
+            read, since states are made of them; one that names a decision left out has none.
         tables: those of `SHARD_TABLES` that are needed; the others are empty, and codes into them -1.
         messages: the catalogue, where it has been read before.
 
@@ -245,7 +245,7 @@ class _Reader:
         names = ["user_id", "at", "type", "channel", "message_id", "value"]
         if len(decision_ids):
             names.append("decision_id")
-        frame = self._scan("events", contract_types("events", names), "at").collect()
+        frame = self._scan("events", contract_types("events", names)).collect()
         user = self._users_of("events", frame, user_ids)
         at = times(frame["at"])
         kind = codes(frame["type"], self.vocabularies.event_types).astype(np.int16)
