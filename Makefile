@@ -4,13 +4,12 @@ export DO_NOT_TRACK = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN = .venv/bin
 
-.PHONY: demo test lint types unit docs clean
+.PHONY: demo test lint types unit end-to-end clean
 
 demo: .venv/ready
 	$(BIN)/homing demo demo
 
-test: lint types unit docs
-	$(BIN)/pytest -m e2e
+test: lint types unit end-to-end
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -23,8 +22,8 @@ types: .venv/ready
 unit: .venv/ready
 	$(BIN)/pytest -m "not e2e" -n 2
 
-docs: .venv/ready
-	$(BIN)/pytest tests/docs
+end-to-end: .venv/ready
+	$(BIN)/pytest -m e2e -n 2
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
