@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,8 +91,8 @@ def streaming(rows: int, seed: int) -> Log:
     activity = latent[user, 0] + mood
     rates = np.exp(0.6 * (latent[user] @ draw.normal(size=(6, 24))) + 0.6 * activity[:, None] - 0.5)
     counts = np.log1p(draw.poisson(rates) * draw.choice([1, 1, 3], 24))
-    since = np.log1p(draw.exponential(np.exp(2 - activity))) / (1 - (draw.random(rows) < 0.08))[:, None].T
-    since = np.where(np.isfinite(since), since, np.nan).ravel()
+    since = np.log1p(draw.exponential(np.exp(2 - activity)))
+    since[draw.random(rows) < 0.08] = np.nan
     sends = draw.poisson(2, rows)
     numeric = np.column_stack(
         [counts, since, np.log1p(sends), draw.exponential(300, users)[user], draw.normal(size=(rows, 12))]
@@ -199,9 +200,7 @@ def read_npz(path: Path) -> Log:
             for block in blocks
         },
     )
-    columns = (
-        "offsets", "user", "user_codes", "candidate", "candidate_codes", "message", "messages", "messages_codes"
-    )  # fmt: skip
+    columns = [field.name for field in dataclasses.fields(Features) if field.name != "spec"]
     return Log(
         features=Features(spec=spec, **{name: data[name] for name in columns}),
         outcomes=data["outcomes"],
