@@ -5,6 +5,7 @@ The documentation (`docs/reference/configuration.md`) and `homing config explain
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -12,7 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from homing.schema.errors import ConfigError, nearest
 from homing.schema.times import DAY, parse_duration, parse_time
@@ -156,11 +165,13 @@ class Exploration(Section):
     )
     floor: Share = Field(0.05, description="Share of each decision that is uniform over the candidates.")
 
-    @model_validator(mode="after")
-    def _positive(self) -> Self:
-        if self.temperature != "auto" and self.temperature <= 0:
-            raise ValueError(f"temperature == {self.temperature}, must be > 0 or 'auto'")
-        return self
+    @field_validator("temperature", mode="before")
+    @classmethod
+    def _positive(cls, value: object) -> object:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+        if not number and value != "auto":
+            raise ValueError(f"temperature == {value!r}, must be a number over 0 or 'auto'")
+        return value
 
 
 class Events(Section):

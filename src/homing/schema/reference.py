@@ -77,7 +77,8 @@ def as_toml(value: object) -> str:
         return "[" + ", ".join(as_toml(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{k} = {as_toml(v)}" for k, v in value.items()) + " }"
-    return json.dumps(value)
+    # TOML has no escapes of half a character, and wants one for delete
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def default_toml(config: Config | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -31,7 +32,7 @@ def parse_duration(text: str) -> int:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a duration; write a number and s, m, h, d or w, such as '7d'")
-    return round(float(match[1]) * _UNITS[match[2]])
+    return round(Decimal(match[1]) * _UNITS[match[2]])
 
 
 def format_duration(microseconds: int) -> str:
@@ -39,7 +40,8 @@ def format_duration(microseconds: int) -> str:
     for unit in ("w", "d", "h", "m", "s"):
         if microseconds and microseconds % _UNITS[unit] == 0:
             return f"{microseconds // _UNITS[unit]}{unit}"
-    return f"{microseconds / SECOND:g}s"
+    whole, rest = divmod(microseconds, SECOND)
+    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".") + "s"
 
 
 def parse_time(text: str) -> int:
