@@ -13,15 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import decide
+from homing.engine import over_shards, worker_count
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, load_release
 from homing.report.facts import Count, Expected, Funnel, HourRow, MessageShare, Named, Schedule
-from homing.schema import Candidates, Config, Instants, Shard, Vocabularies
+from homing.schema import Candidates, Config, Exclusions, Instants, Shard, Vocabularies
 from homing.schema.drawn import Drawn
 from homing.schema.times import DAY, MISSING, format_time, parse_duration, to_datetime
 from homing.state import ZoneTable, local_hour_of_week
 from homing.store import (
+    LoadedShard,
     Run,
     Workspace,
     append_decisions,
@@ -51,6 +53,17 @@ class Planned:
     timings: Timings
 
 
+@dataclass(frozen=True)
+class _Decided:
+    """One shard, decided but not yet written."""
+
+    partition: int
+    loaded: LoadedShard
+    drawn: Drawn
+    removed: Exclusions
+    hold_values: NDArray[np.float64]  # [objectives] sum over rows
+
+
 class _Tally:
     """Counts over the shards of one plan."""
 
@@ -64,7 +77,11 @@ class _Tally:
         self.values = np.zeros(len(release.objectives))
         self.hold_values = np.zeros(len(release.objectives))
 
-    def add(self, shard: Shard, drawn: Drawn, epoch_at: int) -> None:
+    def add(self, done: _Decided, epoch_at: int) -> None:
+        shard, drawn = done.loaded.shard, done.drawn
+        self.hold_values += done.hold_values
+        for rule, count in zip(done.removed.rules, done.removed.counts.tolist(), strict=True):
+            self.rules[rule] = self.rules.get(rule, 0) + count
         sent = np.flatnonzero(drawn.message >= 0)
         waiting, owner = shard.opportunities, np.zeros(len(shard.users), np.bool_)
         owner[drawn.rows.user] = True
@@ -114,25 +131,27 @@ def plan(
     )
     tally, catalogue = _Tally(release, vocabularies), load_messages(workspace)
     since = at - memory_of(workspace.config)
+
+    def decided(partition: int) -> _Decided:
+        with timings.measure("read"):
+            loaded = load_shard(workspace, partition, since, messages=catalogue)
+        with timings.measure("decide and score"):
+            score = _Scorer(release, loaded.shard)
+            rows = users_at(loaded.shard, at)
+            drawn, removed = decide(loaded.shard, rows, release.policy(), workspace.config, score)
+        return _Decided(partition, loaded, drawn, removed, score.hold_values)
+
     with workspace.ledger.write() as writer:
-        for partition in range(partitions):
-            with timings.measure("read"):
-                loaded = load_shard(workspace, partition, since, messages=catalogue)
-            shard, rows = loaded.shard, users_at(loaded.shard, at)
-            with timings.measure("decide"):
-                scorer = _Scorer(release, shard, timings)
-                drawn, removed = decide(shard, rows, release.policy(), workspace.config, scorer)
+        workers = worker_count(workspace.config.engine.threads)
+        for done in over_shards(decided, partitions, workers):
             with timings.measure("write"):
-                frame = decision_rows(loaded, drawn, run)
-                tally.added += append_decisions(workspace, writer, partition, frame)
-                write_decisions(workspace, run, partition, frame)
-                append_exclusions(workspace, writer, partition, exclusion_rows(loaded, removed, at, run))
-            tally.add(shard, drawn, at)
-            tally.hold_values += scorer.hold_values
-            for rule, count in zip(removed.rules, removed.counts.tolist(), strict=True):
-                tally.rules[rule] = tally.rules.get(rule, 0) + count
-            progress.update("plan", (partition + 1) / partitions, f"{tally.users:,} users")
-    timings.seconds["decide"] -= timings.seconds.get("score", 0.0)
+                frame = decision_rows(done.loaded, done.drawn, run)
+                tally.added += append_decisions(workspace, writer, done.partition, frame)
+                write_decisions(workspace, run, done.partition, frame)
+                gone = exclusion_rows(done.loaded, done.removed, at, run)
+                append_exclusions(workspace, writer, done.partition, gone)
+                tally.add(done, at)
+            progress.update("plan", (done.partition + 1) / partitions, f"{tally.users:,} users")
     funnel = _funnel(tally)
     schedule = _schedule(release, vocabularies, at, tally, catalogue.category)
     facts = stage_facts(workspace, "plan", timings, release.id, funnel=funnel, schedule=schedule)
@@ -163,14 +182,12 @@ def users_at(shard: Shard, at: int) -> Instants:
 class _Scorer:
     """The release's model as a score of candidates; remembers what hold is worth."""
 
-    def __init__(self, release: Release, shard: Shard, timings: Timings) -> None:
-        self._release, self._shard, self._timings = release, shard, timings
+    def __init__(self, release: Release, shard: Shard) -> None:
+        self._release, self._shard = release, shard
         self.hold_values = np.zeros(len(release.objectives))
 
     def __call__(self, candidates: Candidates) -> NDArray[np.float32]:
-        with self._timings.measure("score"):
-            features = self._release.view.features(self._shard, candidates)
-            values = self._release.model.predict(features)
+        values = self._release.model.predict(self._release.view.features(self._shard, candidates))
         self.hold_values += values[candidates.offsets[:-1]].sum(axis=0, dtype=np.float64)
         return values
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Protocol
 
 
@@ -26,9 +27,14 @@ class Silent:
 
 @dataclass
 class Timings:
-    """Seconds and peak memory by step of a run; steps that repeat over shards add up."""
+    """Seconds and peak memory by step of a run.
+
+    Steps that repeat over shards add up, also where shards run beside each other: the sum over steps may
+    then be more than the time that passed.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     @contextmanager
     def measure(self, step: str) -> Iterator[None]:
@@ -37,7 +43,8 @@ class Timings:
         try:
             yield
         finally:
-            self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start
+            with self._lock:
+                self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start
 
     @property
     def peak_bytes(self) -> int:
