@@ -77,6 +77,7 @@ def optimise(
     heads = examples.outcome.shape[1]
     history: list[EpochLoss] = []
     best, best_epoch, best_weights = float("inf"), 0, network.state_dict()
+    learned_constant = evaluate(None, losses, examples, train)
     constant = evaluate(None, losses, examples, validation)
     started = time.perf_counter()
     for epoch in range(config.epochs):
@@ -98,7 +99,7 @@ def optimise(
             if step % _PROGRESS_STEPS == 0:
                 progress((epoch + step / steps) / config.epochs, f"epoch {epoch + 1}")
         found = (evaluate(averaged, losses, examples, validation) - constant).mean().item()
-        history.append(EpochLoss(float(total.mean() / steps), found))
+        history.append(EpochLoss(float((total / steps - learned_constant).mean()), found))
         progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: validation {found:.5f}")
         if found < best:
             best, best_epoch = found, epoch

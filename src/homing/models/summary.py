@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EpochLoss:
-    """Loss after one pass: the mean over heads of loss above the best constant's, in noise units."""
+    """Loss after one pass: the mean over heads of the loss above the best constant's, below 0: better."""
 
     train: float  # running mean over the pass, with dropout
-    validation: float  # of the averaged weights; below 0: better than the best constant
+    validation: float  # of the averaged weights
 
 
 @dataclass(frozen=True)
