@@ -36,7 +36,7 @@ WORLD, DAYS = 50_000, 14
 EPOCH = parse_time("2026-01-05T00:00Z") + DAYS * DAY
 _TOML = """\
 [slots]
-starts = ["09:00", "12:00", "15:00", "18:00", "20:00"]
+starts = ["09:00", "12:00", "18:00", "20:00"]
 
 [training]
 max_rows = 200000
@@ -93,10 +93,11 @@ def timed_plan(folder: Path) -> None:
     """Plan, and print the facts as JSON."""
     from homing.lifecycle.plan import plan
 
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     planned = plan(Workspace.open(folder), EPOCH)
     facts = {
         "wall": time.perf_counter() - start,
+        "cpu": time.process_time() - cpu,
         "stages": planned.timings.seconds,
         "peak": planned.timings.peak_bytes,
         "users": planned.funnel.users,
@@ -140,13 +141,17 @@ def main() -> None:
     can = floors()
     network = workspace.config.training.hidden
     madds = facts["candidates"] * network[0] * network[1]
-    floor = {"read": read / can["read"], "score": madds / can["multiply-add"], "write": wrote / can["write"]}
+    floor = {
+        "read": read / can["read"],
+        "decide and score": madds / can["multiply-add"],
+        "write": wrote / can["write"],
+    }
     print(
         f"{facts['users']:,} users, {facts['candidates']:,} candidates, "
         f"{facts['candidates'] / facts['users']:.1f} each"
     )
     print(f"{facts['added']:,} decisions were new to the ledger; the ledger has {ledger.counts()}")
-    print(f"all: {facts['wall']:.1f} s, peak {facts['peak'] / 2**30:.2f} GiB")
+    print(f"all: {facts['wall']:.1f} s, {facts['cpu']:.1f} CPU-s, peak {facts['peak'] / 2**30:.2f} GiB")
     for stage, seconds in facts["stages"].items():
         beside = (
             f", floor {floor[stage]:.2f} s, {seconds / floor[stage]:.1f} times it" if stage in floor else ""
