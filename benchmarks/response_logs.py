@@ -118,7 +118,7 @@ def streaming(rows: int, seed: int) -> Log:
     change = sent * (0.25 * pair + quality[message] + push + evening - 0.25 * np.log1p(sends))
     quirk = 0.4 * np.sin(2 * latent[user, 4]) + 0.3 * (plan[user] == 2) * np.tanh(activity)
     active = -0.3 + 1.1 * activity + quirk + draw.normal(size=30)[country[user]] * 0.3
-    hold = _means(active, np.zeros(rows), sends)
+    hold = _means(active, np.zeros(rows), np.zeros(rows))
     truth = _means(active, change, sends * sent)
     session, converted, left = (draw.random(rows) < truth[:, place] for place in range(3))
     days = draw.binomial(7, truth[:, 3] / 7)

@@ -13,6 +13,7 @@ pip install scikit-learn lightgbm
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import time
 from collections.abc import Callable
@@ -33,7 +34,18 @@ def ours(log: Log, config: Training, threads: int) -> tuple[dict[str, Prediction
     started = time.perf_counter()
     model = fit_response(log.features, log.outcomes, log.heads, log.train, log.calibration, config, threads)
     seconds = time.perf_counter() - started
-    predicted = model.predict(log.features.take_rows(log.test)).astype(np.float64)
+    test = log.features.take_rows(log.test)
+    predicted = model.predict(test).astype(np.float64)
+    if log.truth is not None and log.truth_hold is not None:
+        sent = ~test.is_hold
+        held = model.predict(dataclasses.replace(test, message=np.full_like(test.message, -1)))
+        found, truth = (predicted - held)[sent], (log.truth - log.truth_hold)[log.test[sent]]
+        for place, head in enumerate(log.heads):
+            near = np.corrcoef(found[:, place], truth[:, place])[0, 1]
+            slope = np.polyfit(found[:, place], truth[:, place], 1)[0]
+            print(
+                f"{head.name}: contrast to hold, true on predicted: correlation {near:.3f}, slope {slope:.2f}"
+            )
     return {head.name: predicted[:, place] for place, head in enumerate(log.heads)}, seconds
 
 
