@@ -1,107 +1,18 @@
-"""A small world that several packages' tests look at. It is built once by each test process."""
-
-from __future__ import annotations
+"""A small world that the tests of several packages look at; each test process builds it once."""
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from small_world import SmallWorld, build_small_world
 
-from homing.lifecycle.demo import write_demo_log
-from homing.lifecycle.evaluate import Evaluated, evaluate
-from homing.lifecycle.plan import Planned, plan
-from homing.lifecycle.report import Reported, report
-from homing.lifecycle.train import Trained, train
-from homing.store import IngestSummary, Workspace, ingest
-
-USERS, DAYS = 400, 28
-
-#: Short windows and a frequent event to avoid, so that 400 users are enough; rules of every kind.
-SMALL_TOML = """\
-[workspace]
-name = "Small world"
-partitions = 2
-
-[channels.push]
-quiet_hours = ["22:00", "08:00"]
-caps = [{ max = 1, per = "1d" }, { max = 4, per = "7d" }]
-spacing = "20h"
-slots = ["07:30", "12:00", "18:00", "21:30"]
-
-[channels.email]
-quiet_hours = ["22:00", "06:00"]
-caps = [{ max = 2, per = "7d" }]
-
-[channels.in_app]
-caps = [{ max = 1, per = "1d" }]
-
-[limits]
-caps = [{ max = 4, per = "7d" }]
-spacing = "6h"
-
-[objectives.conversion]
-event = "converted"
-window = "3d"
-
-[objectives.engagement]
-event = "session"
-window = "1d"
-aggregate = "sum"
-weight = 0.002
-
-[objectives.annoyance]
-event = "dismissed"
-window = "1d"
-direction = "down"
-weight = 0.5
-
-[training]
-epochs = 2
-hidden = [16]
-embedding = 2
-batch_size = 1024
-
-[evaluation]
-bootstrap = 50
-
-[exclusions]
-share = 1.0
-
-[engine]
-threads = 1
-"""
-
-
-@dataclass(frozen=True)
-class SmallWorld:
-    """A workspace after the main job, with what every stage returned. Not to be changed; see `copied`."""
-
-    workspace: Workspace
-    end: int  # us, the epoch that was planned
-    ingested: IngestSummary
-    trained: Trained
-    evaluated: Evaluated
-    planned: Planned
-    reported: Reported
+from homing.store import Workspace
 
 
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
-    folder = tmp_path_factory.mktemp("small-world")
-    workspace = Workspace.create(folder / "workspace", SMALL_TOML)
-    end = write_demo_log(folder / "log", workspace.config, USERS, DAYS)
-    ingested = ingest(workspace, [folder / "log"])
-    return SmallWorld(
-        workspace,
-        end,
-        ingested,
-        train(workspace),
-        evaluate(workspace),
-        plan(workspace, end),
-        report(workspace),
-    )
+    return build_small_world(tmp_path_factory.mktemp("small-world"))
 
 
 @pytest.fixture

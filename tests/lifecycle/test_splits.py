@@ -109,5 +109,5 @@ def test_a_log_without_complete_outcomes_is_an_error() -> None:
 
 
 def test_a_log_that_is_shorter_than_the_window_is_an_error() -> None:
-    with pytest.raises(InputError, match="no decision is 16d .* older than the test period"):
+    with pytest.raises(InputError, match=r"no decision is 16d .* older than the test period"):
         plan_split(TWENTY_DAYS, TENS, 16 * DAY, Training(split="time"))
