@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from homing.lifecycle.progress import Progress
 from homing.report.facts import Alert, Health, Quarantined, Series, TableHealth, Timeline
+from homing.schema import HomingError
 from homing.schema.times import format_time
 from homing.store import (
     Daily,
@@ -90,10 +91,17 @@ def doctor(workspace: Workspace) -> list[Finding]:
     if name is None:
         findings.append(Finding("warning", "release", "there is none yet", "run 'homing train'"))
     else:
-        load_release(workspace, workspace.ledger.vocabularies())
-        findings.append(Finding("ok", "release", f"{name} can be loaded", ""))
+        try:
+            load_release(workspace, workspace.ledger.vocabularies())
+            findings.append(Finding("ok", "release", f"{name} can be loaded", ""))
+        except HomingError as error:
+            findings.append(Finding("error", "release", str(error), "run 'homing train'"))
     for stage in STAGES:
-        record = load_record(workspace, stage)
+        try:
+            record = load_record(workspace, stage)
+        except HomingError as error:
+            findings.append(Finding("error", stage, str(error), f"run 'homing {stage}'"))
+            continue
         if record is None:
             findings.append(Finding("warning", stage, "has not run yet", f"run 'homing {stage}'"))
         elif record.header.release != name:

@@ -88,10 +88,7 @@ def save_release(workspace: Workspace, release: Release) -> Release:
         "rhythm": release.view.rhythm.tolist(),
     }
     (staging / "release.json").write_text(json.dumps(facts, indent=1))
-    digest = hashlib.sha256()
-    for file in sorted(path for path in staging.rglob("*") if path.is_file()):
-        digest.update(file.relative_to(staging).as_posix().encode() + b"\0" + file.read_bytes())
-    name = f"r-{digest.hexdigest()[:12]}"
+    name = _name_of(staging)
     target = workspace.releases_path / name
     if target.exists():  # the same content was trained before
         shutil.rmtree(staging)
@@ -107,7 +104,7 @@ def load_release(workspace: Workspace, vocabularies: Vocabularies, name: str | N
     """Read a release, by default the current one.
 
     Raises:
-        WorkspaceError: there is none, or none of that name.
+        WorkspaceError: there is none, or none of that name, or its files are not those that were saved.
     """
     from homing.models import ResponseModel
 
@@ -118,9 +115,14 @@ def load_release(workspace: Workspace, vocabularies: Vocabularies, name: str | N
     if not (folder / "release.json").is_file():
         known = sorted(path.parent.name for path in workspace.releases_path.glob("*/release.json"))
         raise WorkspaceError(f"release == {name!r} does not exist; there are {', '.join(known) or 'none'}")
+    if _name_of(folder) != name:
+        raise WorkspaceError(
+            f"release {name!r} is damaged: the files in {folder} are not those that gave it its name; restore "
+            "them from a backup, or run 'homing train'"
+        )
     facts = json.loads((folder / "release.json").read_text())
     config = parse_config(facts["config"], f"{name}/release.json")
-    model = ResponseModel.load(folder / "model", device=config.training.device)
+    model = ResponseModel.load(folder / "model", config.training.device, config.engine.threads)
     layout = StateLayout.from_config(config, vocabularies)
     view = View(config, layout, model.spec, np.array(facts["rhythm"], np.float32))
     return Release(
@@ -136,7 +138,15 @@ def load_release(workspace: Workspace, vocabularies: Vocabularies, name: str | N
     )
 
 
+def _name_of(folder: Path) -> str:
+    """Return the name that a release with these files has."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return f"r-{digest.hexdigest()[:12]}"
+
+
 def current_release(workspace: Workspace) -> str | None:
     """Return the id of the current release, or None."""
     pointer = workspace.releases_path / _CURRENT
-    return pointer.read_text().strip() if Path(pointer).is_file() else None
+    return pointer.read_text().strip() if pointer.is_file() else None

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import resolve_temperature, utility
+from homing.engine import over_shards, worker_count
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.release import Release, save_release, signed_weights
 from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of, replay
@@ -103,23 +104,32 @@ def survey(workspace: Workspace, watermark: int, progress: Progress) -> tuple[Sp
 def _examples(
     workspace: Workspace, view: View, split: Split, watermark: int, progress: Progress
 ) -> _Examples:
-    features, outcomes, parts = [], [], []
-    until = split.outcomes_until(watermark)
-    partitions = workspace.ledger.partitions
-    for partition in range(partitions):
+    until, partitions = split.outcomes_until(watermark), workspace.ledger.partitions
+
+    def of_shard(partition: int) -> list[_Examples]:
         shard = load_shard(workspace, partition).shard
         part = split.assign(shard.users, shard.decisions.user, shard.decisions.epoch_at)
+        found = []
         for row in batches(shard.decisions, (part == TRAIN) | (part == CALIBRATION)):
             followed = outcomes_of(shard, row, view.config, until)
             known = np.isfinite(followed).any(axis=1)
             if known.any():
-                features.append(view.features(shard, chosen_candidates(shard, row[known])))
-                outcomes.append(followed[known])
-                parts.append(part[row[known]])
+                features = view.features(shard, chosen_candidates(shard, row[known]))
+                found.append(_Examples(features, followed[known], part[row[known]]))
+        return found
+
+    examples = []
+    workers = worker_count(view.config.engine.threads)
+    for partition, found in enumerate(over_shards(of_shard, partitions, workers)):
+        examples += found
         progress.update("replay", (partition + 1) / partitions)
-    if not features:
+    if not examples:
         raise InputError("no logged decision can be trained on; run 'homing doctor' to see what is missing")
-    return _Examples(Features.concatenate(features), np.concatenate(outcomes), np.concatenate(parts))
+    return _Examples(
+        Features.concatenate([one.features for one in examples]),
+        np.concatenate([one.outcomes for one in examples]),
+        np.concatenate([one.part for one in examples]),
+    )
 
 
 def heads_of(config: Config) -> tuple[Head, ...]:

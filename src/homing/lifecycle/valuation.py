@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import Context, Policy
+from homing.engine import over_shards, worker_count
 from homing.lifecycle.progress import Progress
 from homing.lifecycle.release import Release
 from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of, replay
@@ -74,20 +75,29 @@ class Agreement:
 def gather_chosen(workspace: Workspace, view: View, wanted: Wanted, progress: Progress) -> Chosen:
     """Return features and outcomes of the logged choices of all wanted decisions."""
     watermark, partitions = observed_until(workspace), workspace.ledger.partitions
-    features, outcome, hashes, release = [], [], [], []
-    for partition in range(partitions):
+
+    def of_shard(partition: int) -> list[Chosen]:
         shard = load_shard(workspace, partition).shard
-        for row in batches(shard.decisions, wanted(shard)):
-            features.append(view.features(shard, chosen_candidates(shard, row)))
-            outcome.append(outcomes_of(shard, row, view.config, watermark))
-            hashes.append(shard.users.hash[shard.decisions.user[row], 0])
-            release.append(shard.decisions.release[row])
+        return [
+            Chosen(
+                view.features(shard, chosen_candidates(shard, row)),
+                outcomes_of(shard, row, view.config, watermark),
+                shard.users.hash[shard.decisions.user[row], 0],
+                shard.decisions.release[row],
+            )
+            for row in batches(shard.decisions, wanted(shard))
+        ]
+
+    parts: list[Chosen] = []
+    workers = worker_count(view.config.engine.threads)
+    for partition, found in enumerate(over_shards(of_shard, partitions, workers)):
+        parts += found
         progress.update("outcomes", (partition + 1) / partitions)
     return Chosen(
-        Features.concatenate(features),
-        np.concatenate(outcome),
-        np.concatenate(hashes),
-        np.concatenate(release),
+        Features.concatenate([part.features for part in parts]),
+        np.concatenate([part.outcome for part in parts]),
+        np.concatenate([part.user_hash for part in parts]),
+        np.concatenate([part.release for part in parts]),
     )
 
 
@@ -114,10 +124,10 @@ def value_decisions(
         progress: where to report.
     """
     watermark, partitions = observed_until(workspace), workspace.ledger.partitions
-    parts, rows, other, lost = [], 0, 0, 0
-    for partition in range(partitions):
+
+    def of_shard(partition: int) -> list[tuple[Valued, Agreement]]:
         shard = load_shard(workspace, partition).shard
-        test = is_test(shard)
+        test, found = is_test(shard), []
         for row in batches(shard.decisions, wanted(shard)):
             seen = replay(shard, row, release.view.config)
             features = release.view.features(shard, seen.candidates)
@@ -133,27 +143,36 @@ def value_decisions(
                 weight.append(share[seen.chosen] / log.propensity[seen.row])
                 direct.append(np.add.reduceat(share[:, None] * fitted, starts))
                 send.append(1 - share[starts])  # hold is the first of every row
-            parts.append(
-                Valued(
-                    user=(np.int64(partition) << 40) + user,
-                    release=log.release[seen.row],
-                    test=test[seen.row],
-                    message=log.message[seen.row],
-                    channel=log.channel[seen.row],
-                    propensity=log.propensity[seen.row],
-                    offered=_offered(seen.candidates, len(shard.vocabularies.channels)),
-                    outcome=outcomes_of(shard, seen.row, release.view.config, watermark),
-                    expected=values[seen.chosen],
-                    fitted=fitted[seen.chosen],
-                    weight=np.stack(weight, axis=1).astype(np.float32),
-                    direct=np.stack(direct, axis=1).astype(np.float32),
-                    send=np.stack(send, axis=1).astype(np.float32),
-                    lift=_lift(seen.candidates.message, seen.candidates.row, values, starts, lift_messages),
-                )
+            valued = Valued(
+                user=(np.int64(partition) << 40) + user,
+                release=log.release[seen.row],
+                test=test[seen.row],
+                message=log.message[seen.row],
+                channel=log.channel[seen.row],
+                propensity=log.propensity[seen.row],
+                offered=_offered(seen.candidates, len(shard.vocabularies.channels)),
+                outcome=outcomes_of(shard, seen.row, release.view.config, watermark),
+                expected=values[seen.chosen],
+                fitted=fitted[seen.chosen],
+                weight=np.stack(weight, axis=1).astype(np.float32),
+                direct=np.stack(direct, axis=1).astype(np.float32),
+                send=np.stack(send, axis=1).astype(np.float32),
+                lift=_lift(seen.candidates.message, seen.candidates.row, values, starts, lift_messages),
             )
-            rows, other, lost = rows + len(row), other + int((~seen.same_set).sum()), lost + seen.lost
+            found.append((valued, Agreement(len(row), int((~seen.same_set).sum()), seen.lost)))
+        return found
+
+    parts: list[tuple[Valued, Agreement]] = []
+    workers = worker_count(release.config.engine.threads)
+    for partition, found in enumerate(over_shards(of_shard, partitions, workers)):
+        parts += found
         progress.update("policies", (partition + 1) / partitions)
-    return Valued.concatenate(parts), Agreement(rows, other, lost)
+    agreement = Agreement(
+        sum(part.rows for _, part in parts),
+        sum(part.other_set for _, part in parts),
+        sum(part.lost for _, part in parts),
+    )
+    return Valued.concatenate([valued for valued, _ in parts]), agreement
 
 
 def _offered(candidates: Candidates, channels: int) -> NDArray[np.int32]:
