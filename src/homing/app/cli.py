@@ -175,7 +175,7 @@ def run(
     opened = _open(workspace)
     _train(opened, as_json=False, quiet=as_json)
     _evaluate(opened, [], as_json=False, quiet=as_json)
-    _plan(opened, _end_of_log(opened) if at is None else _time(at), as_json=False, quiet=as_json)
+    _plan_or_keep(opened, _end_of_log(opened) if at is None else _time(at), quiet=as_json)
     _report(opened, None, as_json)
 
 
@@ -201,7 +201,7 @@ def demo(
     show.ingested(Console(), summary)
     _train(workspace, as_json=False)
     _evaluate(workspace, [], as_json=False)
-    _plan(workspace, end, as_json=False)
+    _plan_or_keep(workspace, end, quiet=False)
     _report(workspace, None, as_json=False)
 
 
@@ -298,6 +298,18 @@ def _plan(workspace: Workspace, at: int, as_json: bool, quiet: bool = False) -> 
         result = run_plan(workspace, at, bars)
     if not quiet:
         _print(as_json, result.record.facts.to_dict(), lambda console: show.planned(console, result))
+
+
+def _plan_or_keep(workspace: Workspace, at: int, quiet: bool) -> None:
+    """Plan, or keep the decisions of an earlier run: they are final, and a new release does not undo them."""
+    from homing.schema.errors import PlannedError
+
+    try:
+        _plan(workspace, at, as_json=False, quiet=quiet)
+    except PlannedError as error:
+        Console(stderr=True).print(
+            "not planned again:", str(error), style="yellow", markup=False, soft_wrap=True
+        )
 
 
 def _report(workspace: Workspace, output: Path | None, as_json: bool) -> None:

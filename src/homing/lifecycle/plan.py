@@ -118,7 +118,8 @@ def plan(
         release_name: which release decides; by default the current one.
 
     Raises:
-        WorkspaceError: there is no release, or the epoch was planned otherwise before.
+        WorkspaceError: there is no release.
+        PlannedError: the epoch was planned before, and this release decides otherwise.
     """
     progress, timings = progress or Silent(), Timings()
     vocabularies, partitions = workspace.ledger.vocabularies(), workspace.ledger.partitions

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from homing.decision import resolve_temperature, utility
 from homing.engine import over_shards, worker_count
 from homing.lifecycle.progress import Progress, Silent, Timings
+from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, save_release, signed_weights
 from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of, replay
 from homing.lifecycle.splits import CALIBRATION, TRAIN, Split, plan_split
@@ -69,6 +70,7 @@ def train(workspace: Workspace, progress: Progress | None = None) -> Trained:
     release = Release("", config, tuple(config.objectives), overall, single, split, watermark, view, model)
     with timings.measure("save"):
         release = save_release(workspace, release)
+    save_record(workspace, Record("train", stage_facts(workspace, "train", timings, release.id)))
     rows = {
         name: int((examples.part == part).sum())
         for name, part in (("train", TRAIN), ("calibration", CALIBRATION))

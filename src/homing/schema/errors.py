@@ -35,6 +35,10 @@ class WorkspaceError(HomingError):
     """The workspace lacks something, or holds something that it must not."""
 
 
+class PlannedError(WorkspaceError):
+    """The epoch was planned before, otherwise; decisions are final."""
+
+
 class LedgerBusyError(Retryable):
     """Another process is writing to the ledger."""
 

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from homing.schema import Exclusions, Reason, Vocabulary, WorkspaceError
+from homing.schema import Exclusions, Reason, Vocabulary
 from homing.schema.drawn import Drawn
+from homing.schema.errors import PlannedError
 from homing.schema.times import format_time
 from homing.store.columns import contract_types, from_words, scan, timestamps
 from homing.store.contract_files import write_parquet
@@ -92,7 +93,7 @@ def append_decisions(workspace: Workspace, writer: LedgerWriter, partition: int,
     the user and the epoch.
 
     Raises:
-        WorkspaceError: the ledger has one of these decisions with another choice or propensity.
+        PlannedError: the ledger has one of these decisions with another choice or propensity.
     """
     if not len(rows):
         return 0
@@ -106,7 +107,7 @@ def append_decisions(workspace: Workspace, writer: LedgerWriter, partition: int,
     if len(other):
         first = other.row(0, named=True)
         epoch = format_time(int(other["epoch_at"].to_physical()[0]))
-        raise WorkspaceError(
+        raise PlannedError(
             f"epoch {epoch} is planned already, by release {first['release_id_known']!r}; release "
             f"{first['release_id']!r} decides otherwise for {len(other)} users of partition {partition} "
             f"(decision {first['decision_id']}); decisions are final, so plan a later epoch"
