@@ -220,7 +220,7 @@ def test_since_leaves_out_what_is_past(tmp_path: Path) -> None:
     )
     assert 0 < len(late.opportunities) < len(log.opportunities)
     for partition in range(2):
-        check_shard(load_shard(workspace, partition, since=since), late)
+        check_shard(load_shard(workspace, partition, decided_since=since, open_since=since), late)
 
 
 def test_tables_that_are_not_asked_for_are_empty(tmp_path: Path) -> None:

@@ -131,11 +131,13 @@ def plan(
         objectives=release.objectives,
     )
     tally, catalogue = _Tally(release, vocabularies), load_messages(workspace)
-    since = at - memory_of(workspace.config)
+    # an opportunity that expired within the horizon is counted as removed
+    decided_since = at - memory_of(workspace.config)
+    open_since = at - parse_duration(workspace.config.slots.horizon)
 
     def decided(partition: int) -> _Decided:
         with timings.measure("read"):
-            loaded = load_shard(workspace, partition, since, messages=catalogue)
+            loaded = load_shard(workspace, partition, decided_since, open_since, messages=catalogue)
         with timings.measure("decide and score"):
             score = _Scorer(release, loaded.shard)
             rows = users_at(loaded.shard, at)

@@ -144,9 +144,9 @@ class _Run:
                 check_columns(source, batch.frame.columns, whole)
                 read += len(batch.frame) + len(batch.rejected)
                 checked = check_rows(source, batch.frame, features, names, batch.marked)
-                self._refuse(source, batch, checked["reason"])
+                self._refuse(source, batch, checked[PROBLEM].alias("reason"))
                 good = checked.with_columns(batch.rows.alias("row"), pl.lit(place, pl.Int32).alias("source"))
-                good = good.filter(pl.col("reason").is_null()).drop("reason")
+                good = good.filter(pl.col(PROBLEM).is_null()).drop(PROBLEM)
                 partition = self._partition(table, good)
                 shuffle.write(good, partition)
                 if table.by_user and len(table.key) == 1:
@@ -171,13 +171,13 @@ class _Run:
         def checked(part: int) -> pl.DataFrame:
             staged = shuffle.read(part)
             if staged.is_empty():
-                return staged.with_columns(pl.Series("reason", [], dtype=pl.String))
+                return staged.with_columns(pl.Series(PROBLEM, [], dtype=pl.String))
             users = [*ledger.files("users", part), *writer.staged("users", part)]
             named = [*ledger.files("opportunities", part), *writer.staged("opportunities", part)]
             return check_references(table, staged, users, named)
 
         def good(part: int) -> pl.DataFrame:
-            return checked(part).filter(pl.col("reason").is_null())
+            return checked(part).filter(pl.col(PROBLEM).is_null())
 
         foreign = {}
         if single and table.name != "users":
@@ -213,11 +213,11 @@ class _Run:
         if settled.bad.is_empty():
             return
         paths = pl.Series([str(source.path) for source in self.sources])
-        rows = as_json(settled.bad.drop(*ORIGIN, "reason"))
+        rows = as_json(settled.bad.drop(*ORIGIN, PROBLEM))
         self.quarantine.add(
             table.name,
             settled.bad.select(
-                "reason",
+                pl.col(PROBLEM).alias("reason"),
                 paths.gather(settled.bad["source"]).alias("source_file"),
                 pl.col("row").alias("source_row"),
             ).with_columns(rows),

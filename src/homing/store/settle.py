@@ -24,13 +24,13 @@ class Settled:
 
     fresh: pl.DataFrame  # columns of the ledger
     repeated: int
-    bad: pl.DataFrame  # columns of the ledger, ORIGIN and reason
+    bad: pl.DataFrame  # columns of the ledger, ORIGIN and PROBLEM
 
 
 def check_references(
     table: Table, staged: pl.DataFrame, users: Sequence[Path], opportunities: Sequence[Path]
 ) -> pl.DataFrame:
-    """Add `reason`: String, null where the user and opportunity that a row names are known.
+    """Add PROBLEM: String, null where the user and opportunity that a row names are known.
 
     Args:
         table: of the rows.
@@ -38,7 +38,7 @@ def check_references(
         users: files of this partition's users, the ones of this ingest included.
         opportunities: files of this partition's opportunities, likewise; used for decisions.
     """
-    rows = staged.with_columns(pl.lit(None, pl.String).alias("reason"))
+    rows = staged.with_columns(pl.lit(None, pl.String).alias(PROBLEM))
     if table.by_user and table.name != "users":
         rows = _check_user(table, rows, users)
     return _check_opportunity(rows, opportunities) if table.name == "decisions" else rows
@@ -49,18 +49,18 @@ def settle(table: Table, checked: pl.DataFrame, committed: Sequence[Path], forei
 
     Args:
         table: of the rows.
-        checked: from `check_references`: columns of the ledger, ORIGIN and reason, in the order in which
+        checked: from `check_references`: columns of the ledger, ORIGIN and PROBLEM, in the order in which
             the rows came.
         committed: files of this table and partition in the ledger, the oldest first.
         foreign: String, ids of this table that belong to a row of another partition.
     """
     rows = checked
     if len(foreign):
-        clash = pl.col(table.key[0]).is_in(foreign.implode()) & pl.col("reason").is_null()
+        clash = pl.col(table.key[0]).is_in(foreign.implode()) & pl.col(PROBLEM).is_null()
         reason = pl.lit(DUPLICATE.format(", ".join(table.key)))
-        rows = rows.with_columns(pl.when(clash).then(reason).otherwise("reason").alias("reason"))
-    good = rows.filter(pl.col("reason").is_null()).drop("reason")
-    bad = rows.filter(pl.col("reason").is_not_null())
+        rows = rows.with_columns(pl.when(clash).then(reason).otherwise(PROBLEM).alias(PROBLEM))
+    good = rows.filter(pl.col(PROBLEM).is_null()).drop(PROBLEM)
+    bad = rows.filter(pl.col(PROBLEM).is_not_null())
     fresh, repeated, clashing = _repeats(table, good, committed)
     return Settled(fresh.drop(ORIGIN), repeated, pl.concat([bad, clashing], how="diagonal"))
 
@@ -69,11 +69,11 @@ def _check_user(table: Table, rows: pl.DataFrame, users: Sequence[Path]) -> pl.D
     columns: dict[str, pl.DataType] = {"user_id": pl.String(), "signed_up_at": TIME}
     known = newest(scan(users, columns, order="order"), "user_id", "order").with_columns(known=True).collect()
     joined = rows.join(known, on="user_id", how="left", maintain_order="left")
-    reason = pl.when(pl.col("known").is_null()).then(pl.lit("user_id: unknown user")).otherwise("reason")
+    reason = pl.when(pl.col("known").is_null()).then(pl.lit("user_id: unknown user")).otherwise(PROBLEM)
     if table.name == "events":
         early = pl.col("at") < pl.col("signed_up_at")
         reason = pl.when(early).then(pl.lit("at: before the user's sign-up")).otherwise(reason)
-    return joined.with_columns(reason.alias("reason")).drop("known", "signed_up_at")
+    return joined.with_columns(reason.alias(PROBLEM)).drop("known", "signed_up_at")
 
 
 def _check_opportunity(rows: pl.DataFrame, opportunities: Sequence[Path]) -> pl.DataFrame:
@@ -81,9 +81,9 @@ def _check_opportunity(rows: pl.DataFrame, opportunities: Sequence[Path]) -> pl.
     named = rows.select(key).drop_nulls().lazy()
     known = scan(opportunities, dict.fromkeys(key, pl.String())).join(named, on=key, how="semi")
     joined = rows.join(known.with_columns(known=True).collect(), on=key, how="left", maintain_order="left")
-    unknown = pl.col("opportunity_id").is_not_null() & pl.col("known").is_null() & pl.col("reason").is_null()
+    unknown = pl.col("opportunity_id").is_not_null() & pl.col("known").is_null() & pl.col(PROBLEM).is_null()
     text = pl.lit("opportunity_id: unknown opportunity of this user")
-    return joined.with_columns(pl.when(unknown).then(text).otherwise("reason").alias("reason")).drop("known")
+    return joined.with_columns(pl.when(unknown).then(text).otherwise(PROBLEM).alias(PROBLEM)).drop("known")
 
 
 def _repeats(
@@ -126,7 +126,7 @@ def _repeats(
             fresh, rows = rows.filter(pl.col("known").is_null()), rows.filter(pl.col("known").is_not_null())
         clashing = rows.filter(pl.col("digest") != pl.col("known"))
     reason = pl.lit(DUPLICATE.format(", ".join(key)))
-    clashing = clashing.drop("digest", "known").with_columns(reason.alias("reason"))
+    clashing = clashing.drop("digest", "known").with_columns(reason.alias(PROBLEM))
     return fresh.drop("digest", "known"), total - len(fresh) - len(clashing), clashing
 
 

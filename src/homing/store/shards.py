@@ -91,7 +91,8 @@ def load_messages(workspace: Workspace) -> Messages:
 def load_shard(
     workspace: Workspace,
     partition: int,
-    since: int | None = None,
+    decided_since: int | None = None,
+    open_since: int | None = None,
     tables: Collection[str] = SHARD_TABLES,
     messages: Messages | None = None,
 ) -> LoadedShard:
@@ -100,18 +101,18 @@ def load_shard(
     Args:
         workspace: an open workspace.
         partition: from 0 to `workspace.ledger.partitions` - 1.
-        since: us; leaves out decisions before it, and opportunities that had expired by it. Events are all
-            read, since states are made of them; one that names a decision left out has none.
+        decided_since: us; leaves out decisions of earlier epochs. An event that names one of them has none.
+        open_since: us; leaves out opportunities that expired before it. A decision for one of them has none.
         tables: those of `SHARD_TABLES` that are needed; the others are empty, and codes into them -1.
         messages: the catalogue, where it has been read before.
 
     Raises:
         WorkspaceError: a row names a user that the ledger does not have.
     """
-    reader = _Reader(workspace, partition, workspace.ledger.vocabularies(), since, frozenset(tables))
+    reader = _Reader(workspace, partition, workspace.ledger.vocabularies(), frozenset(tables))
     users, user_ids = reader.users()
-    opportunities, opportunity_ids = reader.opportunities(user_ids)
-    decisions, decision_ids = reader.decisions(user_ids, opportunity_ids)
+    opportunities, opportunity_ids = reader.opportunities(user_ids, open_since)
+    decisions, decision_ids = reader.decisions(user_ids, opportunity_ids, decided_since)
     shard = Shard(
         vocabularies=reader.vocabularies,
         messages=load_messages(workspace) if messages is None else messages,
@@ -129,21 +130,19 @@ class _Reader:
     workspace: Workspace
     partition: int
     vocabularies: Vocabularies
-    since: int | None
     tables: frozenset[str]
 
     def _scan(
         self,
         table: str,
         columns: dict[str, pl.DataType],
-        time: str | None = None,
+        time: str = "",
+        since: int | None = None,
         order: str | None = None,
     ) -> pl.LazyFrame:
         wanted = table == "users" or table in self.tables
         paths = self.workspace.ledger.files(table, self.partition) if wanted else []
-        where = None
-        if time is not None and self.since is not None:
-            where = pl.col(time) >= pl.lit(self.since).cast(TIME)
+        where = None if since is None else pl.col(time) >= pl.lit(since).cast(TIME)
         return scan(paths, columns, where, order)
 
     def _users_of(self, table: str, frame: pl.DataFrame, user_ids: pl.Series) -> NDArray[np.int32]:
@@ -189,11 +188,11 @@ class _Reader:
             reachable=frame["reachable"].to_numpy()[order],
         )
 
-    def opportunities(self, user_ids: pl.Series) -> tuple[Opportunities, pl.Series]:
+    def opportunities(self, user_ids: pl.Series, since: int | None) -> tuple[Opportunities, pl.Series]:
         names = ("opportunity_id", "user_id", "message_id", "generator", "domain_value")
         columns = contract_types("opportunities", (*names, "created_at", "earliest_at", "expires_at"))
         columns |= {"hash": pl.UInt64()} | feature_types("opportunities", self.vocabularies)
-        frame = self._scan("opportunities", columns, "expires_at").collect()
+        frame = self._scan("opportunities", columns, "expires_at", since).collect()
         user = pl.Series("user", self._users_of("opportunities", frame, user_ids))
         frame = frame.with_columns(user).sort("user", "hash", "opportunity_id")
         numeric, categorical = features(frame, "opportunities", self.vocabularies)
@@ -211,12 +210,14 @@ class _Reader:
         )
         return opportunities, frame["opportunity_id"]
 
-    def decisions(self, user_ids: pl.Series, opportunity_ids: pl.Series) -> tuple[Decisions, pl.Series]:
+    def decisions(
+        self, user_ids: pl.Series, opportunity_ids: pl.Series, since: int | None
+    ) -> tuple[Decisions, pl.Series]:
         names = ("decision_id", "user_id", "epoch_at", "opportunity_id", "message_id", "channel")
         more = ("slot_start", "slot_end", "propensity", "candidates", "candidate_set", "release_id", "reason")
         values = [f"value_{name}" for name in self.workspace.config.objectives]
         columns = contract_types("decisions", (*names, *more)) | dict.fromkeys(values, pl.Float32())
-        frame = self._scan("decisions", columns, "epoch_at").collect()
+        frame = self._scan("decisions", columns, "epoch_at", since).collect()
         user = self._users_of("decisions", frame, user_ids)
         epoch_at = times(frame["epoch_at"])
         order = time_order(user, epoch_at, frame.select("decision_id"))

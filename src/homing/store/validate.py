@@ -100,7 +100,7 @@ def check_rows(
         *_meanings(table),
     ]
     reason = pl.coalesce(pl.when(broken).then(pl.lit(text)) for text, broken in rules)
-    return values.with_columns(reason.alias("reason"))
+    return values.with_columns(reason.alias(PROBLEM))
 
 
 def _broken(frame: pl.DataFrame) -> Iterator[Rule]:
