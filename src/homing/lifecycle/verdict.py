@@ -44,7 +44,7 @@ def verdict(values: Values, constant: str | None) -> tuple[str, Tone, str]:
     greedy = _policy(table, "greedy")
     if greedy is not None and greedy.versus_constant is not None:
         beats = _upwards(greedy.versus_constant, table).low > 0
-        sentence += f"; without exploration it {'does' if beats else 'does not either'}"
+        sentence += f"; without exploration it {'beats it' if beats else 'does not beat it either'}"
     return sentence + ".", "bad" if worse else "neutral", basis
 
 
