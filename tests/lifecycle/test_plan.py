@@ -275,3 +275,15 @@ def test_what_is_not_there_cannot_be_explained(small_world: SmallWorld) -> None:
 def _copy_of(workspace: Workspace, target: Path) -> Workspace:
     shutil.copytree(workspace.path, target)
     return Workspace.open(target)
+
+
+def test_the_ledger_keeps_the_reasons_of_an_ingested_log(small_world: SmallWorld) -> None:
+    log = {
+        row["decision_id"]: row for row in pl.read_parquet(small_world.log / "decisions.parquet").to_dicts()
+    }
+    kept = [row for row in table(small_world.workspace, "decisions") if row["decision_id"] in log]
+    assert len(kept) == len(log)
+    for row in kept:
+        assert {name: row[name] for name in log[row["decision_id"]]} == log[row["decision_id"]]
+    assert {row["reason"] for row in kept} == {"drawn", "no_candidate"}
+    assert {row["reason"] for row in table(small_world.workspace, "consents")} - {None}

@@ -20,6 +20,7 @@ from homing.schema.config import Training
 _LEAST_STEPS: Final = 64  # gradient steps an epoch, as far as batches of _LEAST_BATCH allow
 _LEAST_BATCH: Final = 256
 _THREADED_BATCH: Final = 2_048  # smaller steps lose more to waiting for threads than they gain
+_RISE: Final = 0.2  # share of the steps in which the learning rate rises
 _AVERAGED_SHARE: Final = 0.5  # of an epoch: time constant of the averaged weights
 _PATIENCE: Final = 2  # epochs without a better validation loss before stopping
 _EVALUATION_BATCH: Final = 16_384
@@ -67,9 +68,10 @@ def optimise(
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
-    schedule = OneCycleLR(
-        optimiser, config.learning_rate, total_steps=steps * config.epochs + 1, pct_start=0.2
-    )
+    total_steps = steps * config.epochs + 1
+    # a rise of no steps is a division by zero in the schedule, so it takes one at least
+    rise = max(_RISE, 2 / total_steps)
+    schedule = OneCycleLR(optimiser, config.learning_rate, total_steps=total_steps, pct_start=rise)
     decay = 1 - 1 / max(1.0, steps * _AVERAGED_SHARE)
     averaged = copy.deepcopy(network)
     pairs = list(zip(averaged.parameters(), network.parameters(), strict=True))

@@ -27,6 +27,8 @@ TYPES: Final[Mapping[Kind, pl.DataType]] = {
     "list": pl.List(pl.String()),
     "binary": pl.Binary(),
 }
+#: The column in which ingest keeps the rule that a row breaks; the contract has `reason` columns of its own.
+PROBLEM: Final = "problem"
 _DIGITS: Final = np.full(256, 255, np.uint8)  # of the bytes of hexadecimal digits; 255 of other bytes
 _DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
 _ELEMENT: Final = re.compile(r"(?P<column>.+)\[(?P<place>\d+)\]")

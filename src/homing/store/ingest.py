@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from homing.schema import InputError
 from homing.schema.tables import INGESTED, Table
+from homing.store.columns import PROBLEM
 from homing.store.features import FeatureTypes
 from homing.store.hashing import hash_ids, partition_of
 from homing.store.identity import foreign_ids, packed

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from homing.schema.tables import Table
-from homing.store.columns import TIME, newest, scan
+from homing.store.columns import PROBLEM, TIME, newest, scan
 
 #: Columns that say where a row came from; they are not part of its content.
 ORIGIN: Final = ("source", "row")

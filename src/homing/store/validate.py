@@ -14,7 +14,7 @@ import polars as pl
 from homing.schema import Config, Vocabularies
 from homing.schema.tables import Column, Table
 from homing.schema.times import DAY, SECOND
-from homing.store.columns import TIME, TYPES
+from homing.store.columns import PROBLEM, TIME, TYPES
 from homing.store.features import FeatureTypes
 from homing.store.parsing import contract_column, parsed, unreadable
 from homing.store.readers import BROKEN
@@ -76,7 +76,7 @@ def check_rows(
         now: us; defaults to the clock.
 
     Returns:
-        The columns of the contract and the features, in the ledger's types, and `reason`: String, null
+        The columns of the contract and the features, in the ledger's types, and PROBLEM: String, null
         for a good row.
 
     Raises:
