@@ -29,12 +29,20 @@ _LEVELS = {"critical": "red", "error": "red", "warning": "yellow", "note": "dim"
 
 
 def table(
-    console: Console, title: str, heads: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1
+    console: Console,
+    title: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    left: int = 1,
+    wrap: bool = False,
 ) -> None:
-    """Print a table whose first `left` columns are text and the others numbers."""
+    """Print a table whose first `left` columns are text, wrapped only if asked, and the others numbers."""
     drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for place, head in enumerate(heads):
-        drawn.add_column(head, justify="left" if place < left else "right", no_wrap=place == 0)
+        text = place < left
+        drawn.add_column(
+            head, justify="left" if text else "right", overflow="fold", no_wrap=text and not wrap
+        )
     for row in rows:
         drawn.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
     console.print(drawn)
@@ -142,7 +150,7 @@ def findings(console: Console, found: Sequence[Finding]) -> None:
         (Text(f.level, _LEVELS[f.level]), f.subject, f.text + (f"; {f.next_step}" if f.next_step else ""))
         for f in found
     ]
-    table(console, "Workspace", ("", "what", "finding"), rows, left=3)
+    table(console, "Workspace", ("", "what", "finding"), rows, left=3, wrap=True)
 
 
 def explained(console: Console, result: Explanation, shown: int = 12) -> None:
@@ -166,14 +174,14 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
         (
             ("> " if option.chosen else "  ") + (option.message or "hold"),
             option.channel or "",
-            option.slot_start or "",
+            "" if option.slot_start is None else option.slot_start[5:16].replace("T", " "),
             f"{option.probability:.4f}",
-            f"{option.utility:.4g}",
-            *(f"{option.values[name]:.4g}" for name in names),
+            f"{option.utility:.3g}",
+            *(f"{option.values[name]:.3g}" for name in names),
         )
         for option in result.options[:shown]
     ]
-    heads = ("candidate", "channel", "slot", "probability", "utility", *names)
+    heads = ("candidate", "channel", "slot (UTC)", "share", "utility", *names)
     table(console, f"Candidates ({len(result.options)})", heads, rows, left=3)
     removed: dict[str, int] = {}
     for gone in result.removed:
@@ -190,7 +198,7 @@ def config_keys(console: Console, keys: Sequence[Key]) -> None:
         rows.append(
             (key.name, Text(current, "" if current == key.default else "bold"), key.default, key.meaning)
         )
-    table(console, "homing.toml", ("key", "value", "default", "meaning"), rows, left=4)
+    table(console, "homing.toml", ("key", "value", "default", "meaning"), rows, left=4, wrap=True)
 
 
 def _interval(estimate: Estimate) -> str:
