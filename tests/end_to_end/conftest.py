@@ -1,0 +1,70 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A workspace after the main job, and the facts of its report."""
+
+    path: Path
+    facts: Facts
+
+    def policies(self, objective: str) -> dict[str, Facts]:
+        tables = {table["objective"]: table for table in self.facts["values"]["objectives"]}
+        return {policy["policy"]: policy for policy in tables[objective]["policies"]}
+
+
+@pytest.fixture(scope="session")
+def homing() -> Callable[..., str]:
+    """Return the command line in a process of its own, where a warning is an error."""
+
+    def run(*arguments: object) -> str:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-c",
+                "from homing.app.cli import main; main()",
+                *map(str, arguments),
+            ],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},  # small networks: threads wait more than they work
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def main_job(homing: Callable[..., str]) -> Callable[..., Job]:
+    """Return a function that imports or simulates a log, runs the main job, and reads the report."""
+
+    def run(path: Path, *commands: tuple[object, ...]) -> Job:
+        for command in commands:
+            homing(*command)
+        return Job(path, json.loads((path / "report.json").read_text()))
+
+    return run
+
+
+def real_log(name: str) -> Path:
+    """Return the folder of a real log, or skip the test."""
+    root = Path(__file__).parents[2]
+    folder = Path(os.environ.get("HOMING_DATA", root.parent / "shared" / "data")) / name
+    if not folder.is_dir():
+        pytest.skip(f"no log {name!r} in the folder that HOMING_DATA names, nor beside the project")
+    return folder
