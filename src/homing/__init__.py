@@ -7,7 +7,7 @@ homing.ingest(workspace, ["exports/"])
 homing.train(workspace)
 homing.evaluate(workspace).values
 homing.plan(workspace, homing.parse_time("2026-03-01T06:00Z"))
-homing.report(workspace)
+homing.make_report(workspace)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from homing.lifecycle.explain import explain_decision, explain_user
     from homing.lifecycle.health import doctor
     from homing.lifecycle.plan import plan
-    from homing.lifecycle.report import report
+    from homing.lifecycle.report import make_report
     from homing.lifecycle.train import train
     from homing.schema.times import parse_time
     from homing.store import Workspace, import_hillstrom, import_open_bandit, ingest
@@ -35,9 +35,9 @@ __all__ = [
     "import_hillstrom",
     "import_open_bandit",
     "ingest",
+    "make_report",
     "parse_time",
     "plan",
-    "report",
     "train",
     "write_demo_log",
 ]
@@ -52,9 +52,9 @@ _HOMES = {
     "import_hillstrom": "homing.store",
     "import_open_bandit": "homing.store",
     "ingest": "homing.store",
+    "make_report": "homing.lifecycle.report",
     "parse_time": "homing.schema.times",
     "plan": "homing.lifecycle.plan",
-    "report": "homing.lifecycle.report",
     "train": "homing.lifecycle.train",
     "write_demo_log": "homing.lifecycle.demo",
 }

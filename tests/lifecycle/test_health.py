@@ -9,7 +9,7 @@ from homing.lifecycle.health import data_health, doctor, health_alerts
 from homing.lifecycle.progress import Silent
 from homing.lifecycle.record import load_record
 from homing.lifecycle.release import current_release
-from homing.lifecycle.report import report
+from homing.lifecycle.report import make_report
 from homing.report.facts import Facts
 from homing.schema.times import format_time
 from homing.store import Finding, Workspace, ingest
@@ -52,7 +52,7 @@ def test_results_of_an_older_release_are_a_warning(copied: Callable[[], Workspac
     data["header"]["release"] = "r-older"
     path.write_text(json.dumps(data))
     assert "last run with release r-older" in by_subject(doctor(workspace))["evaluate"].text
-    facts = report(workspace).facts
+    facts = make_report(workspace).facts
     (alert,) = (alert for alert in facts.alerts if alert.subject == "Release")
     assert alert.level == "warning"
     assert "'evaluate' are of release r-older" in alert.sentence
@@ -116,7 +116,7 @@ def test_records_are_read_back_as_they_were(small_world: SmallWorld) -> None:
 
 
 def test_a_report_before_anything_ran_says_so(tmp_path: Path) -> None:
-    made = report(Workspace.create(tmp_path / "new"), tmp_path / "page.html")
+    made = make_report(Workspace.create(tmp_path / "new"), tmp_path / "page.html")
     assert made.facts.header.verdict == "No policy has been evaluated yet: run 'homing evaluate'."
     assert made.facts.values is None
     assert (tmp_path / "page.html").is_file()

@@ -313,10 +313,10 @@ def _plan_or_keep(workspace: Workspace, at: int, quiet: bool) -> None:
 
 
 def _report(workspace: Workspace, output: Path | None, as_json: bool) -> None:
-    from homing.lifecycle.report import report as run_report
+    from homing.lifecycle.report import make_report
 
     with _bars() as bars:
-        result = run_report(workspace, output, bars)
+        result = make_report(workspace, output, bars)
 
     def show(console: Console) -> None:
         console.print(f"[bold]{result.facts.header.verdict}[/]", highlight=False, soft_wrap=True)

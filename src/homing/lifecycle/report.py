@@ -35,7 +35,7 @@ class Reported:
         return f'<iframe srcdoc="{escape(self.path.read_text())}" width="100%" height="800"></iframe>'
 
 
-def report(workspace: Workspace, path: Path | None = None, progress: Progress | None = None) -> Reported:
+def make_report(workspace: Workspace, path: Path | None = None, progress: Progress | None = None) -> Reported:
     """Write `report.html` and `report.json`.
 
     Args:

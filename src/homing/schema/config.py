@@ -221,8 +221,21 @@ class Training(Section):
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout between hidden layers.")
     learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(1e-3, ge=0, description="Weight decay of AdamW.")
+    members: int | Literal["auto"] = Field(
+        "auto",
+        description="Networks whose raw outputs are averaged, each with its own seed and validation part; "
+        "auto: 5 below 60,000 training decisions, where they vary most, else 1.",
+    )
     seed: int = Field(0, ge=0, description="Seed of initial weights and batches.")
     device: str = Field("cpu", description="PyTorch device, such as cpu or cuda.")
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _some_members(cls, value: object) -> object:
+        number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if not number and value != "auto":
+            raise ValueError(f"members == {value!r}, must be a whole number over 0 or 'auto'")
+        return value
 
     @model_validator(mode="after")
     def _leaves_rows(self) -> Self:

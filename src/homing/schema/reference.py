@@ -9,7 +9,6 @@ from types import NoneType
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from homing.schema.config import Config
 from homing.schema.errors import InputError, nearest
@@ -55,7 +54,7 @@ def _walk(section: type[BaseModel], prefix: str, current: BaseModel | None) -> I
         elif inner is not None and "tuple" not in str(info.annotation):
             yield from _walk(inner, f"{here}.", value)
         else:
-            required = info.default is PydanticUndefined and info.default_factory is None
+            required = info.is_required()
             default = "(must be given)" if required else as_toml(info.get_default(call_default_factory=True))
             yield Key(here, info.description or "", default, None if current is None else as_toml(value))
 

@@ -77,7 +77,7 @@ class IngestSummary:
 
 def ingest(
     workspace: Workspace,
-    paths: Iterable[Path],
+    paths: Iterable[Path | str],
     table: str | None = None,
     strict: bool = False,
     progress: Progress | None = None,

@@ -38,7 +38,7 @@ class Source:
         return self.path.suffix == ".gz"
 
 
-def discover(paths: Iterable[Path], table: str | None = None) -> list[Source]:
+def discover(paths: Iterable[Path | str], table: str | None = None) -> list[Source]:
     """Find the files to ingest, in the order in which references can be checked, then by path.
 
     Args:
@@ -51,7 +51,7 @@ def discover(paths: Iterable[Path], table: str | None = None) -> list[Source]:
     if table is not None and table not in _TABLES:
         raise InputError(f"table {table!r} cannot be ingested; {_choices(table)}")
     sources = []
-    for path in paths:
+    for path in map(Path, paths):
         if not path.exists():
             raise InputError(f"{path} does not exist; give files or folders of Parquet, CSV or NDJSON")
         found = [path] if path.is_file() else _search(path)

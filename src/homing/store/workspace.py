@@ -22,7 +22,7 @@ class Workspace:
     config: Config
 
     @classmethod
-    def create(cls, path: Path, toml_text: str | None = None) -> Workspace:
+    def create(cls, path: Path | str, toml_text: str | None = None) -> Workspace:
         """Make a workspace in the folder `path`.
 
         Args:
@@ -33,6 +33,7 @@ class Workspace:
             WorkspaceError: there is a workspace already, or the folder cannot be made.
             ConfigError: `toml_text` breaks a rule.
         """
+        path = Path(path)
         settings = path / "homing.toml"
         if settings.exists():
             raise WorkspaceError(f"{path} is a workspace already (it has a homing.toml); nothing was changed")
@@ -51,13 +52,14 @@ class Workspace:
         return cls(path, config)
 
     @classmethod
-    def open(cls, path: Path) -> Workspace:
+    def open(cls, path: Path | str) -> Workspace:
         """Open the workspace in the folder `path`.
 
         Raises:
             WorkspaceError: the folder is not a workspace.
             ConfigError: homing.toml breaks a rule.
         """
+        path = Path(path)
         if not (path / "homing.toml").is_file():
             raise WorkspaceError(
                 f"{path} is not a workspace (it has no homing.toml); 'homing init' makes one"
