@@ -23,7 +23,7 @@ unit: .venv/ready
 	$(BIN)/pytest -m "not e2e" -n 2
 
 end-to-end: .venv/ready
-	$(BIN)/pytest -m e2e -n 2
+	$(BIN)/pytest -m e2e -n 2 --dist loadgroup
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -8,7 +8,7 @@ from pathlib import Path
 from homing.lifecycle.demo import write_demo_log
 from homing.lifecycle.evaluate import Evaluated, evaluate
 from homing.lifecycle.plan import Planned, plan
-from homing.lifecycle.report import Reported, report
+from homing.lifecycle.report import Reported, make_report
 from homing.lifecycle.train import Trained, train
 from homing.store import IngestSummary, Workspace, ingest
 
@@ -97,5 +97,5 @@ def build_small_world(folder: Path) -> SmallWorld:
         train(workspace),
         evaluate(workspace),
         plan(workspace, end),
-        report(workspace),
+        make_report(workspace),
     )

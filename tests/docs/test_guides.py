@@ -17,12 +17,15 @@ README_ROWS = {
 GUIDES = sorted({*(ROOT / "docs" / "guides").glob("*.md")} - {REAL})
 
 
+@pytest.mark.e2e
+@pytest.mark.xdist_group("documentation")
 @pytest.mark.parametrize("page", [ROOT / "README.md", *GUIDES], ids=lambda page: page.stem)
 def test_page_runs(page: Path, place: Path) -> None:
     assert run(page, place) > 0
 
 
 @pytest.mark.e2e
+@pytest.mark.xdist_group("documentation")
 def test_real_logs_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = Path(os.environ.get("HOMING_DATA", ROOT.parent / "shared" / "data"))
     if not (data / "hillstrom").is_dir() or not (data / "open_bandit_men").is_dir():
