@@ -18,7 +18,7 @@ import pytest
 from homing.decision import Context
 from homing.lifecycle.evaluate import Evaluated, evaluate
 from homing.lifecycle.replay import replay
-from homing.lifecycle.report import report
+from homing.lifecycle.report import make_report
 from homing.lifecycle.splits import TEST
 from homing.lifecycle.train import Trained, train
 from homing.report.facts import PolicyValue
@@ -205,7 +205,7 @@ def test_policies_of_a_known_worth(policies: dict[str, PolicyValue], name: str, 
 
 
 def test_the_report_says_so(learned: Learned) -> None:
-    header = report(learned.workspace).facts.header
+    header = make_report(learned.workspace).facts.header
     assert "The learned policy is better than the log" in header.verdict
     assert "It beats the best constant policy, sending " in header.verdict
     assert header.tone == "good"
