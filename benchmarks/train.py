@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
-    config = Training(epochs=2)
+    config = Training(members=1, epochs=2)
     log = streaming(options.rows, 0)
     none = np.array([], np.int64)
     ours, theirs = [], []
@@ -63,7 +63,7 @@ def main() -> None:
         examples = gather_examples(log.features, log.outcomes, log.train, model.scales, scales, device)
         with torch_threads(options.threads):
             size = batch_size(len(examples), config)
-            network, losses = Network(model.network.shape), HeadLosses(scales, device)
+            network, losses = Network(model.networks[0].shape), HeadLosses(scales, device)
             theirs.append(bare(network, losses, examples, size, config.epochs, config))
         print(f"turn {turn}: fit_response {ours[-1]:,.0f} rows/s, bare loop {theirs[-1]:,.0f} rows/s")
     print(f"ratio of medians: {np.median(ours) / np.median(theirs):.2f} (target 0.80)")

@@ -52,6 +52,13 @@ def test_a_replay_that_differs_is_told_with_numbers() -> None:
     assert {lost.level, other.level} == {"warning"}
 
 
+def test_an_objective_that_never_varied_is_a_warning_with_a_next_step() -> None:
+    (alert,) = evaluation_alerts(Config(), values(), (), FINE, check(True), ("opt_out",))
+    assert (alert.level, alert.subject) == ("warning", "Objective opt_out")
+    assert "never varied" in alert.sentence
+    assert "objectives.opt_out" in alert.next_step
+
+
 def test_thin_overlap_is_a_warning_with_its_reason() -> None:
     thin = PolicyValue("greedy", Estimate(1.0), "do_not_trust", "thin overlap: 3 of 100")
     (alert,) = alerts(Values((ObjectiveValues("sales", "number", (thin,)),), 100))

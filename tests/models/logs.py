@@ -13,7 +13,7 @@ from homing.schema import Features, FeatureSpec
 from homing.schema.config import Training
 
 HEADS = (Head("visit", "binary"), Head("minutes", "mean"))
-QUICK = Training(epochs=4, hidden=(32, 16), embedding=4, learning_rate=5e-3)
+QUICK = Training(members=1, epochs=4, hidden=(32, 16), embedding=4, learning_rate=5e-3)
 SPEC = FeatureSpec(
     user=("activity", "age"),
     candidate=("value",),

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from homing.models import Head, ResponseModel, fit_response
-from homing.models.fit import validation_rows
+from homing.models.fit import member_count, validation_rows
 from homing.schema import FeatureSpec, InputError
-from tests.models.logs import HEADS, QUICK, Log, make_log, means, ragged, with_features
+
+from .logs import HEADS, QUICK, Log, make_log, means, ragged, with_features
 
 
 def fit(log: Log, **changes: object) -> ResponseModel:
@@ -179,11 +180,57 @@ def test_validation_rows_are_blocks_of_neighbours() -> None:
     assert (np.diff(rows) > 1).sum() < 100
 
 
-def test_no_positives(log: Log) -> None:
-    outcomes = log.outcomes.copy()
-    outcomes[:, 0] = 0
-    with pytest.raises(InputError, match="'visit' is 0 in all 12000 training rows"):
-        fit(log, outcomes=outcomes)
+def test_an_outcome_that_never_varies_is_a_constant(log: Log) -> None:
+    outcomes = np.column_stack([np.zeros(len(log)), np.full(len(log), 7.5), log.outcomes[:, 0]])
+    heads = (Head("left", "binary"), Head("fee", "mean"), Head("visit", "binary"))
+    model = fit(log, outcomes=outcomes.astype(np.float32), heads=heads)
+    assert model.summary.constant == ("left", "fee")
+    predicted = model.predict(log.features)
+    assert (predicted[:, 0] == predicted[0, 0]).all()
+    assert predicted[0, 0] == pytest.approx(0.5 / 12_001, rel=1e-5)
+    assert (predicted[:, 1] == np.float32(7.5)).all()
+    # and takes nothing from the heads beside it
+    assert np.abs(predicted[:, 2] - log.truth[:, 0]).mean() < 0.2 * log.truth[:, 0].std()
+    assert [head.loss_before for head in model.summary.calibration][1] == 0
+    always = fit(log, outcomes=np.ones((len(log), 1), np.float32), heads=heads[:1])
+    assert always.predict(log.features) == pytest.approx(12_000.5 / 12_001, rel=1e-6)
+
+
+def test_members_vary_and_their_mean_varies_less() -> None:
+    log = make_log(3_000, seed=11)
+    fresh = ragged(np.ones(2_000, np.int64), seed=9)
+
+    def predictions(members: int) -> np.ndarray:
+        configs = [QUICK.model_copy(update={"members": members, "seed": seed}) for seed in range(3)]
+        return np.stack([fit(log, config=config).predict(fresh)[:, 0] for config in configs])
+
+    one, five = predictions(1), predictions(5)
+    assert five.std(axis=0).mean() < 0.7 * one.std(axis=0).mean()
+
+
+def test_small_logs_get_members_and_large_ones_do_not() -> None:
+    auto = QUICK.model_copy(update={"members": "auto"})
+    assert member_count(59_999, auto) > 1
+    assert member_count(60_000, auto) == 1
+    assert member_count(60_000, QUICK.model_copy(update={"members": 3})) == 3
+
+
+def test_members_progress_in_order_and_are_counted() -> None:
+    told: list[float] = []
+    model = fit(
+        make_log(2_000),
+        config=QUICK.model_copy(update={"members": 3, "epochs": 2}),
+        progress=lambda done, note: told.append(done) or note,  # type: ignore[func-returns-value]
+    )
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1)
+    assert model.summary.members == len(model.networks) == 3
+
+
+def test_every_row_is_learned_from_by_most_members() -> None:
+    parts = [validation_rows(64_000, 0, member) for member in range(10)]
+    assert (np.bincount(np.concatenate(parts), minlength=64_000) == 1).all()
+    assert (validation_rows(64_000, 0, 10) == parts[0]).all()
 
 
 @pytest.mark.parametrize(

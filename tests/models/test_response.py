@@ -13,15 +13,25 @@ from homing.models import ResponseModel, fit_response
 from homing.models.calibration import Scaling
 from homing.models.fit import calibrate
 from homing.schema import InputError, WorkspaceError
-from tests.models.logs import HEADS, QUICK, make_log, ragged
+
+from .logs import HEADS, QUICK, make_log, ragged
+
+
+def fit(members: int) -> ResponseModel:
+    log, config = make_log(6_000), QUICK.model_copy(update={"members": members})
+    return fit_response(
+        log.features, log.outcomes, HEADS, np.arange(4_500), np.arange(4_500, 6_000), config, threads=1
+    )
 
 
 @pytest.fixture(scope="module")
 def model() -> ResponseModel:
-    log = make_log(6_000)
-    return fit_response(
-        log.features, log.outcomes, HEADS, np.arange(4_500), np.arange(4_500, 6_000), QUICK, threads=1
-    )
+    return fit(1)
+
+
+@pytest.fixture(scope="module")
+def several() -> ResponseModel:
+    return fit(3)
 
 
 def test_importing_the_package_leaves_torch_alone() -> None:
@@ -29,7 +39,9 @@ def test_importing_the_package_leaves_torch_alone() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_ragged_equals_one_by_one(model: ResponseModel) -> None:
+@pytest.mark.parametrize("which", ["model", "several"])
+def test_ragged_equals_one_by_one(which: str, request: pytest.FixtureRequest) -> None:
+    model: ResponseModel = request.getfixturevalue(which)
     counts = np.random.default_rng(0).integers(0, 9, 2_000)  # empty sets too, and more than one batch
     features = ragged(counts)
     together = model.predict(features)
@@ -84,7 +96,31 @@ def test_a_message_that_is_not_in_the_table(model: ResponseModel) -> None:
         model.predict(dataclasses.replace(features, message=np.array([-1, 0, 4], np.int32)))
 
 
-def test_saved_and_loaded_predicts_the_same_bits(model: ResponseModel, tmp_path: Path) -> None:
+def test_raw_outputs_are_the_mean_of_the_members(several: ResponseModel) -> None:
+    features = ragged(np.random.default_rng(1).integers(0, 9, 200))
+    base, delta = several.raw(features)
+    alone = [
+        ResponseModel(
+            several.spec,
+            several.heads,
+            several.head_scales,
+            several.scales,
+            (network,),
+            several.scalings,
+            several.summary,
+        ).raw(features)
+        for network in several.networks
+    ]
+    np.testing.assert_allclose(base, np.mean([one[0].numpy() for one in alone], axis=0), atol=1e-6)
+    np.testing.assert_allclose(delta, np.mean([one[1].numpy() for one in alone], axis=0), atol=1e-6)
+    assert not (alone[0][0] == alone[1][0]).all()
+
+
+@pytest.mark.parametrize("which", ["model", "several"])
+def test_saved_and_loaded_predicts_the_same_bits(
+    which: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    model: ResponseModel = request.getfixturevalue(which)
     features = ragged(np.full(100, 4, np.int64))
     model.save(tmp_path / "model")
     model.save(tmp_path / "model")  # replaces what is there
@@ -127,16 +163,16 @@ def test_calibration_mends_a_model_that_is_off_scale(model: ResponseModel) -> No
     rows = np.arange(4_000)
     # a network that exaggerates, and is off by a factor of two in the odds
     off = model.with_calibration((Scaling(2.0, 0.5, 0.7), Scaling(2.0, 0.5, 0.7)), model.summary)
-    scaled = {name: value.clone() for name, value in model.network.state_dict().items()}
+    scaled = {name: value.clone() for name, value in model.networks[0].state_dict().items()}
     try:
         for name in ("user.weight", "user.bias"):
             scaled[name][:2] += 0.4  # the linear path of both heads
-        off.network.load_state_dict(scaled)
+        off.networks[0].load_state_dict(scaled)
         plain = off.with_calibration((Scaling(), Scaling()), model.summary)
         mended = calibrate(plain, log.features, log.outcomes, rows)
         before, after = plain.predict(log.features)[4_000:], mended.predict(log.features)[4_000:]
     finally:
-        model.network.load_state_dict({**scaled})
+        model.networks[0].load_state_dict({**scaled})
     truth = log.truth[4_000:]
     assert np.abs(after.mean(axis=0) - truth.mean(axis=0)).max() < 0.06
     assert (np.abs(after - truth).mean(axis=0) < np.abs(before - truth).mean(axis=0)).all()

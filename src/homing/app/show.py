@@ -84,6 +84,9 @@ def trained(console: Console, result: Trained) -> None:
     ]
     heads = ("objective", "calibration rows", "loss before", "after calibration")
     table(console, f"Release {result.release.id}", heads, rows)
+    if summary.constant:
+        names = ", ".join(summary.constant)
+        console.print(f"[yellow]never varied in training, so predicted as constant:[/] {names}")
     speed = f"{summary.rows_per_second:,.0f} decisions a second"
     console.print(
         f"{summary.train_rows:,} decisions in {summary.seconds:.1f} s, {speed}; "

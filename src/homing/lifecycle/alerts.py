@@ -18,10 +18,15 @@ def evaluation_alerts(
     truth: Sequence[Truth] | None,
     agreement: Agreement,
     check: evaluation.PropensityCheck,
+    constant: Sequence[str] = (),
 ) -> tuple[Alert, ...]:
-    """Return everything that an evaluation has to warn of, the worst first."""
+    """Return everything that an evaluation has to warn of, the worst first.
+
+    `constant` names the objectives whose outcome never varied in training.
+    """
     return (
         *_log_alerts(agreement, check),
+        *_constant_alerts(constant),
         *_overlap_alerts(values, truth),
         *_guardrail_alerts(config, values),
     )
@@ -61,6 +66,19 @@ def _log_alerts(agreement: Agreement, check: evaluation.PropensityCheck) -> list
             )
         )
     return alerts
+
+
+def _constant_alerts(constant: Sequence[str]) -> list[Alert]:
+    return [
+        Alert(
+            "warning",
+            f"Objective {name}",
+            f"{name} never varied in the decisions that were trained on, so its model is one constant and "
+            "it has no say in decisions.",
+            f"Check the event of objectives.{name}, widen its window, or train again once it has happened.",
+        )
+        for name in constant
+    ]
 
 
 def _overlap_alerts(values: Values, truth: Sequence[Truth] | None) -> list[Alert]:

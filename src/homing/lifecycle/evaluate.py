@@ -142,7 +142,7 @@ def _conclude(
         truth=truth,
         weights=_sweeps(release, held_out, len(named)),
         uplift=qini_curves(config, release, vocabularies, held_out) or None,
-        alerts=evaluation_alerts(config, values, truth, agreement, check),
+        alerts=evaluation_alerts(config, values, truth, agreement, check, release.model.summary.constant),
         health=Health(tables=(), propensity=checks),
     )
     return Record("evaluate", facts)

@@ -31,7 +31,11 @@ _BLOCKS: Final = ("user", "message", "candidate")
 
 def save_model(model: ResponseModel, folder: Path) -> None:
     """Write the model into `folder`, which is replaced where it exists."""
-    tensors = {f"network.{name}": value.cpu() for name, value in model.network.state_dict().items()}
+    tensors = {
+        f"{_prefix(member)}{name}": value.cpu()
+        for member, network in enumerate(model.networks)
+        for name, value in network.state_dict().items()
+    }
     for block in _BLOCKS:
         scale: ColumnScale = getattr(model.scales, block)
         for field in dataclasses.fields(ColumnScale):
@@ -50,7 +54,7 @@ def save_model(model: ResponseModel, folder: Path) -> None:
         "heads": [dataclasses.asdict(head) for head in model.heads],
         "head_scales": [dataclasses.asdict(scale) for scale in model.head_scales],
         "scalings": [dataclasses.asdict(scaling) for scaling in model.scalings],
-        "network": dataclasses.asdict(model.network.shape),
+        "network": dataclasses.asdict(model.networks[0].shape),
         "summary": summary,
     }
     folder = Path(folder)
@@ -104,11 +108,14 @@ def _build(
     blocks = {
         block: BlockShape(shape[block]["columns"], tuple(shape[block]["cardinalities"])) for block in _BLOCKS
     }
-    network = Network(NetworkShape(**{**shape, **blocks, "hidden": tuple(shape["hidden"])}))
-    prefix = "network."
-    network.load_state_dict(
-        {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    )
+    network_shape = NetworkShape(**{**shape, **blocks, "hidden": tuple(shape["hidden"])})
+    networks = []
+    for member in range(facts["summary"].get("members", 1)):
+        network, prefix = Network(network_shape), _prefix(member)
+        network.load_state_dict(
+            {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        )
+        networks.append(network)
     scales = Scales(
         **{
             block: ColumnScale(
@@ -126,13 +133,14 @@ def _build(
         heads=tuple(Head(**head) for head in facts["heads"]),
         head_scales=tuple(HeadScale(**scale) for scale in facts["head_scales"]),
         scales=scales,
-        network=network,
+        networks=tuple(networks),
         scalings=tuple(Scaling(**scaling) for scaling in facts["scalings"]),
         summary=TrainingSummary(
             **{
                 **summary,
                 "losses": tuple(EpochLoss(**loss) for loss in summary["losses"]),
                 "calibration": tuple(HeadCalibration(**head) for head in summary["calibration"]),
+                "constant": tuple(summary.get("constant", ())),
                 "seconds": float("nan"),
                 "rows_per_second": float("nan"),
             }
@@ -140,6 +148,10 @@ def _build(
         device=device,
         threads=threads,
     )
+
+
+def _prefix(member: int) -> str:
+    return f"network{member or ''}."
 
 
 def _spec(facts: dict[str, Any]) -> FeatureSpec:

@@ -2,7 +2,7 @@
 
 1. Measure scales of inputs and heads on the training rows.
 2. Split a validation part off the training rows, whole users at a time.
-3. Gradient steps until validation stops improving.
+3. Gradient steps until validation stops improving; on small logs for several members.
 4. Calibrate each head on the calibration rows.
 5. Return it all as one model.
 """
@@ -31,7 +31,11 @@ from homing.schema import Features, InputError
 from homing.schema.config import Training
 
 _VALIDATION_SHARE: Final = 0.1
+_SMALL_LOG: Final = 60_000  # training rows below which members = 'auto' averages several
+_SMALL_LOG_MEMBERS: Final = 5
 _LEAST_ROWS: Final = 20
+_SEED_STEP: Final = 1_000_003  # between members, so that nearby configured seeds share no member
+_CONSTANT: Final = Scaling(base_slope=0.0, delta_slope=0.0, shift=0.0)
 _BLOCK: Final = 64  # neighbouring rows that stay together when users are not given
 
 
@@ -49,6 +53,10 @@ def fit_response(
 
     Rows should be sorted by user, as the ledger is: the validation part is taken in blocks of neighbours,
     so that nearly all users are on one side. The same arguments give the same model.
+
+    A head whose outcome never varies in the training rows predicts a constant (`HeadScale`), and is named
+    in the summary. With several members, raw outputs are averaged (Lakshminarayanan et al. 2017); each has
+    a validation part of its own, so that every row is learned from by nearly all of them.
 
     Args:
         features: exactly one candidate, the chosen one, a row.
@@ -70,36 +78,46 @@ def fit_response(
     scales = _measure_inputs(features, train)
     head_scales = measure_scales(heads, outcomes, train)
     examples = gather_examples(features, outcomes, train, scales, head_scales, device)
-    validation = validation_rows(len(train), config.seed)
-    learn = np.setdiff1d(np.arange(len(train)), validation)
-    with torch_threads(threads), torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        network = Network(_shape(features, scales, len(heads), config)).to(device)
-        done = optimise(
-            network,
-            HeadLosses(head_scales, device),
-            examples,
-            torch.from_numpy(learn).to(device),
-            torch.from_numpy(validation).to(device),
-            config,
-            report,
-        )
+    members = member_count(len(train), config)
+    shape = _shape(features, scales, len(heads), config)
+    networks, runs = [], []
+    for member in range(members):
+        validation = validation_rows(len(train), config.seed, member)
+        learn = np.setdiff1d(np.arange(len(train)), validation)
+        own = config.model_copy(update={"seed": config.seed + member * _SEED_STEP})
+        with torch_threads(threads), torch.random.fork_rng():
+            torch.manual_seed(own.seed)
+            network = Network(shape).to(device)
+            run = optimise(
+                network,
+                HeadLosses(head_scales, device),
+                examples,
+                torch.from_numpy(learn).to(device),
+                torch.from_numpy(validation).to(device),
+                own,
+                _part_of(report, member, members),
+            )
+        networks.append(network)
+        runs.append(run)
+    first = len(validation_rows(len(train), config.seed))
     summary = TrainingSummary(
-        train_rows=len(learn),
-        validation_rows=len(validation),
+        train_rows=len(train) - first,
+        validation_rows=first,
         calibration_rows=len(calibration),
-        losses=done.losses,
-        best_epoch=done.best_epoch,
+        losses=runs[0].losses,
+        best_epoch=runs[0].best_epoch,
         calibration=(),
         seconds=time.perf_counter() - started,
-        rows_per_second=done.rows_per_second,
+        rows_per_second=float(np.mean([run.rows_per_second for run in runs])),
+        members=members,
+        constant=tuple(head.name for head, scale in zip(heads, head_scales, strict=True) if scale.constant),
     )
     model = ResponseModel(
         spec=features.spec,
         heads=heads,
         head_scales=head_scales,
         scales=scales,
-        network=network,
+        networks=tuple(networks),
         scalings=(Scaling(),) * len(heads),
         summary=summary,
         device=config.device,
@@ -129,7 +147,9 @@ def calibrate(
         known = np.isfinite(outcomes[rows, place])
         outcome = outcomes[rows[known], place].astype(np.float64) / scale.unit
         b, d = base[known, place], delta[known, place]
-        found = fit_scaling(b, d, outcome, scale.start, scale.link)
+        if scale.constant:
+            b, d = np.zeros_like(b), np.zeros_like(d)
+        found = _CONSTANT if scale.constant else fit_scaling(b, d, outcome, scale.start, scale.link)
         after = scale.start + found.shift + found.base_slope * b + found.delta_slope * d
         scalings.append(found)
         facts.append(
@@ -148,13 +168,32 @@ def calibrate(
     return model.with_calibration(tuple(scalings), summary)
 
 
-def validation_rows(rows: int, seed: int) -> NDArray[np.int64]:
-    """Return sorted places of about a tenth of `rows` training rows, in blocks of neighbours."""
+def member_count(rows: int, config: Training) -> int:
+    """Return how many networks are averaged on that many training rows."""
+    if config.members == "auto":
+        return _SMALL_LOG_MEMBERS if rows < _SMALL_LOG else 1
+    return config.members
+
+
+def validation_rows(rows: int, seed: int, member: int = 0) -> NDArray[np.int64]:
+    """Return sorted places of about a tenth of `rows` training rows, in blocks of neighbours.
+
+    Members take one part after the other of the same shuffled blocks, and begin anew after the last.
+    """
     block = min(_BLOCK, max(1, rows // 20))
     blocks = -(-rows // block)
-    chosen = np.random.default_rng(seed).permutation(blocks)[: max(1, round(blocks * _VALIDATION_SHARE))]
+    share = max(1, round(blocks * _VALIDATION_SHARE))
+    part = (member * share + np.arange(share)) % blocks
+    chosen = np.random.default_rng(seed).permutation(blocks)[part]
     places = (np.sort(chosen)[:, None] * block + np.arange(block)).ravel()
     return places[places < rows]
+
+
+def _part_of(report: Callable[[float, str], None], part: int, parts: int) -> Callable[[float, str], None]:
+    """Return a listener that shows one of several members as its part of the fit."""
+    if parts == 1:
+        return report
+    return lambda done, note: report((part + done) / parts, f"network {part + 1} of {parts}, {note}")
 
 
 def _measure_inputs(features: Features, train: NDArray[np.int64]) -> Scales:

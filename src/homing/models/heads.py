@@ -35,6 +35,7 @@ class HeadScale:
     unit: float  # outcome per unit of prediction; 1 for logit
     start: float  # raw output of the best constant
     noise: float  # standard deviation of the loss's gradient at that constant
+    constant: bool = False  # the outcome never varied: the head predicts `start`, whatever the candidate
 
 
 def measure_scales(
@@ -42,10 +43,12 @@ def measure_scales(
 ) -> tuple[HeadScale, ...]:
     """Return one scale a head, from the training rows (int64 [m] into float32 [rows, heads], NaN: censored).
 
-    A mean head whose outcomes are never negative gets the log link, else the identity.
+    A mean head whose outcomes are never negative gets the log link, else the identity. Where all outcomes
+    are equal there is nothing to learn: a binary head's constant is (positives + 1/2) / (rows + 1), which is
+    never 0 or 1 (the posterior mean under Jeffreys' prior), and a mean head's is the mean.
 
     Raises:
-        InputError: a head has no outcome, the same outcome everywhere, or one that its kind cannot have.
+        InputError: a head has no outcome, or one that its kind cannot have.
     """
     return tuple(_measure(head, outcomes[rows, place]) for place, head in enumerate(heads))
 
@@ -64,16 +67,11 @@ def _measure(head: Head, outcomes: NDArray[np.float32]) -> HeadScale:
         if ((known != 0) & (known != 1)).any():
             raise InputError(f"objective {head.name!r} is binary, but has outcomes other than 0 and 1")
         if mean in (0.0, 1.0):
-            raise InputError(
-                f"objective {head.name!r} is {mean:.0f} in all {len(known)} training rows, and needs both 0 "
-                "and 1 to be learned; widen its `window`, check its `event`, or remove it"
-            )
+            smoothed = (known.sum() + 0.5) / (len(known) + 1)
+            return HeadScale("logit", 1.0, float(np.log(smoothed / (1 - smoothed))), 1.0, constant=True)
         return HeadScale("logit", 1.0, float(np.log(mean / (1 - mean))), float(np.sqrt(mean * (1 - mean))))
     if spread == 0:
-        raise InputError(
-            f"objective {head.name!r} is {mean:g} in all {len(known)} training rows, so there is nothing to "
-            "learn; widen its `window`, check its `event`, or remove it"
-        )
+        return HeadScale("identity", 1.0, mean, 1.0, constant=True)
     if known.min() >= 0:
         return HeadScale("log", mean, 0.0, spread / mean)
     return HeadScale("identity", spread, mean / spread, 1.0)

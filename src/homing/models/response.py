@@ -64,7 +64,10 @@ def match_spec(given: FeatureSpec, expected: FeatureSpec) -> None:
 
 
 class ResponseModel:
-    """One network with a calibrated head per objective; predicts mean outcomes in their own units."""
+    """Networks with a calibrated head per objective; predicts mean outcomes in their own units.
+
+    Where there are several, each one's raw outputs count alike.
+    """
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class ResponseModel:
         heads: tuple[Head, ...],
         head_scales: tuple[HeadScale, ...],
         scales: Scales,
-        network: Network,
+        networks: tuple[Network, ...],
         scalings: tuple[Scaling, ...],
         summary: TrainingSummary,
         device: str = "cpu",
@@ -82,7 +85,7 @@ class ResponseModel:
         self.head_scales, self.scales, self.scalings = head_scales, scales, scalings
         self.threads = threads
         self.device = torch.device(device)
-        self.network = network.to(self.device).eval()
+        self.networks = tuple(network.to(self.device).eval() for network in networks)
         self._readers = {
             name: ColumnReader(getattr(scales, name), self.device)
             for name in ("user", "message", "candidate")
@@ -118,7 +121,7 @@ class ResponseModel:
         workers = self._workers()
         with torch_threads(1):
             with torch.inference_mode():
-                messages = self._message_part(features)
+                messages = self._message_parts(features)
             # batches beside each other, one thread each: threads inside an operation wait for one another,
             # which on a busy machine costs more than it gains
             with ThreadPoolExecutor(workers) as pool:
@@ -131,13 +134,13 @@ class ResponseModel:
         return base, delta
 
     def with_calibration(self, scalings: tuple[Scaling, ...], summary: TrainingSummary) -> ResponseModel:
-        """Return a model with the same network and other scalings, one a head."""
+        """Return a model with the same networks and other scalings, one a head."""
         return ResponseModel(
             self.spec,
             self.heads,
             self.head_scales,
             self.scales,
-            self.network,
+            self.networks,
             scalings,
             summary,
             str(self.device),
@@ -148,34 +151,37 @@ class ResponseModel:
         # an accelerator is one queue; a second thread could only wait for it
         return (self.threads or torch.get_num_threads()) if self.device.type == "cpu" else 1
 
-    def _message_part(self, features: Features) -> Tensor:
+    def _message_parts(self, features: Features) -> list[Tensor]:
         columns = self._readers["message"](self._tensor(features.messages))
         places = shift_codes(self._tensor(features.messages_codes), _sizes(self.spec.message_codes))
-        part = self.network.of_messages(columns, places)
-        return torch.cat([part, part.new_zeros(1, part.shape[1])])  # the last is hold's, reached by -1
+        parts = [network.of_messages(columns, places) for network in self.networks]
+        # the last is hold's, reached by -1
+        return [torch.cat([part, part.new_zeros(1, part.shape[1])]) for part in parts]
 
     @torch.inference_mode()
     def _fill(
-        self, features: Features, low: int, high: int, messages: Tensor, base: Tensor, delta: Tensor
+        self, features: Features, low: int, high: int, messages: list[Tensor], base: Tensor, delta: Tensor
     ) -> None:
         first, last = int(features.offsets[low]), int(features.offsets[high])
-        user = self.network.of_users(
-            self._readers["user"](self._tensor(features.user[low:high])),
-            shift_codes(self._tensor(features.user_codes[low:high]), _sizes(self.spec.user_codes)),
-        )
-        base[low:high] = user.baseline.cpu()
+        user_columns = self._readers["user"](self._tensor(features.user[low:high]))
+        user_places = shift_codes(self._tensor(features.user_codes[low:high]), _sizes(self.spec.user_codes))
         counts = np.diff(features.offsets[low : high + 1])
         row = self._tensor(np.repeat(np.arange(high - low, dtype=np.int32), counts))
         message = self._tensor(features.message[first:last])
-        delta[first:last] = self.network.delta(
-            user.hidden.index_select(0, row),
-            messages.index_select(0, torch.where(message < 0, len(messages) - 1, message)),
-            self._readers["candidate"](self._tensor(features.candidate[first:last])),
-            shift_codes(
-                self._tensor(features.candidate_codes[first:last]), _sizes(self.spec.candidate_codes)
-            ),
-            (message >= 0).float().unsqueeze(1),
-        ).cpu()
+        kind = torch.where(message < 0, len(messages[0]) - 1, message)
+        columns = self._readers["candidate"](self._tensor(features.candidate[first:last]))
+        places = shift_codes(
+            self._tensor(features.candidate_codes[first:last]), _sizes(self.spec.candidate_codes)
+        )
+        sent = (message >= 0).float().unsqueeze(1)
+        baselines, deltas = [], []
+        for network, table in zip(self.networks, messages, strict=True):
+            user = network.of_users(user_columns, user_places)
+            baselines.append(user.baseline)
+            hidden = user.hidden.index_select(0, row)
+            deltas.append(network.delta(hidden, table.index_select(0, kind), columns, places, sent))
+        base[low:high] = _mean(baselines).cpu()
+        delta[first:last] = _mean(deltas).cpu()
 
     def _calibrated(self, base: Tensor, delta: Tensor) -> Tensor:
         def row(values: list[float]) -> Tensor:
@@ -214,6 +220,10 @@ class ResponseModel:
         from homing.models.files import load_model
 
         return load_model(folder, device, threads)
+
+
+def _mean(members: list[Tensor]) -> Tensor:
+    return members[0] if len(members) == 1 else torch.stack(members).mean(0)
 
 
 def _sizes(codes: tuple[tuple[str, int], ...]) -> tuple[int, ...]:

@@ -30,11 +30,13 @@ class HeadCalibration:
 class TrainingSummary:
     """Facts about a fit. Times are NaN after loading: equal models are equal files."""
 
-    train_rows: int
+    train_rows: int  # of the first member; others leave out other validation rows
     validation_rows: int
     calibration_rows: int
-    losses: tuple[EpochLoss, ...]  # one an epoch
+    losses: tuple[EpochLoss, ...]  # one an epoch, of the first member
     best_epoch: int  # place in `losses` whose weights were kept
     calibration: tuple[HeadCalibration, ...]
     seconds: float  # of the whole fit
     rows_per_second: float  # training rows through gradient steps, validation included
+    members: int = 1  # networks that are averaged
+    constant: tuple[str, ...] = ()  # heads whose outcome never varied in training: they predict a constant

@@ -30,7 +30,7 @@ class Examples:
     messages: Tensor  # float [messages, message columns]
     messages_places: Tensor  # int32 [messages, message categorical columns]
     outcome: Tensor  # float [rows, heads] in units of the head, 0 where not known
-    known: Tensor  # float [rows, heads] 1 where the outcome is known
+    known: Tensor  # float [rows, heads] 1 where the outcome is known and there is something to learn
 
     def __len__(self) -> int:
         return len(self.message)
@@ -67,7 +67,8 @@ def gather_examples(
 
     spec, message = features.spec, features.message[rows]
     units = np.array([scale.unit for scale in head_scales], np.float32)
-    known = np.isfinite(outcomes[rows])
+    varies = ~np.array([scale.constant for scale in head_scales], np.bool_)
+    known = np.isfinite(outcomes[rows]) & varies  # a constant needs no gradient
     # a catalogue without messages still needs one row to gather for holds
     table = features.messages if len(features.messages) else np.zeros((1, len(spec.message)), np.float32)
     codes = features.messages_codes
