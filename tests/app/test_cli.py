@@ -51,7 +51,7 @@ def test_help_needs_no_heavy_library() -> None:
         "import sys; sys.argv = ['homing', '--help']\n"
         "from homing.app.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'torch', 'polars', 'pydantic', 'numpy', 'numba', 'duckdb', 'pyarrow', 'matplotlib', 'jinja2'}\n"
+        "heavy = {'torch', 'polars', 'pydantic', 'numpy', 'numba', 'duckdb', 'pyarrow', 'jinja2'}\n"
         "print('LOADED', sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,13 +1,18 @@
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 from small_world import SmallWorld
 
 from homing import evaluation
 from homing.lifecycle.alerts import evaluation_alerts
+from homing.lifecycle.evaluate import evaluate
+from homing.lifecycle.plan import plan
+from homing.lifecycle.train import train
 from homing.lifecycle.valuation import Agreement
 from homing.report.facts import Alert, Estimate, ObjectiveValues, PolicyValue, Truth, Values
 from homing.schema import Config, parse_config
+from homing.store import Workspace
 
 FINE = Agreement(rows=100, other_set=0, lost=0)
 
@@ -101,3 +106,18 @@ def test_the_small_world_passes_its_own_checks(small_world: SmallWorld) -> None:
 def test_a_guardrail_of_the_file_reaches_the_alert() -> None:
     config = parse_config({"objectives": {"sales": {"event": "converted", "guardrail": 0.5}}})
     assert config.objectives["sales"].guardrail == 0.5
+
+
+def test_an_event_that_has_not_happened_yet_does_not_stop_a_run(copied: Callable[[], Workspace]) -> None:
+    path = copied().path
+    toml = (path / "homing.toml").read_text()
+    never = '[objectives.refund]\nevent = "refunded"\nwindow = "1d"\ndirection = "down"\n\n[training]'
+    (path / "homing.toml").write_text(toml.replace("[training]", never))
+    workspace = Workspace.open(path)
+    release = train(workspace).release
+    assert release.model.summary.constant == ("refund",)
+    found = evaluate(workspace).record.facts
+    assert [alert.subject for alert in found.alerts if "refund" in alert.subject] == ["Objective refund"]
+    assert found.quality is not None
+    assert [one.objective for one in found.quality.objectives][-1] == "refund"
+    assert plan(workspace).added > 0

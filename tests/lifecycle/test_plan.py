@@ -1,5 +1,6 @@
 """A plan under hard rules, checked row by row against the ledger's files without Homing's own rules."""
 
+import itertools
 import shutil
 from collections import defaultdict
 from collections.abc import Callable
@@ -77,7 +78,7 @@ def test_the_schedule_counts_the_ledgers_sends_by_local_hour(small_world: SmallW
     assert sum(item.count for item in schedule.sends_per_user) == schedule.users
 
 
-def test_no_send_breaks_a_hard_rule(small_world: SmallWorld) -> None:
+def test_no_send_breaks_a_hard_rule(small_world: SmallWorld) -> None:  # noqa: PLR0912  one loop, every rule
     """All decisions of the ledger, the log's and the plan's: every one that the rules had a say in."""
     workspace = small_world.workspace
     zones = {row["user_id"]: ZoneInfo(row["timezone"] or "UTC") for row in table(workspace, "users")}
@@ -122,10 +123,10 @@ def test_no_send_breaks_a_hard_rule(small_world: SmallWorld) -> None:
             times = [row["slot_start"] for row in mine if channel in ("", row["channel"])]
             for first, at in enumerate(times):
                 assert sum(at <= t < at + timedelta(days=days) for t in times[first:]) <= most
-        for earlier, later in zip(mine, mine[1:], strict=False):
+        for earlier, later in itertools.pairwise(mine):
             assert later["slot_start"] - earlier["slot_start"] >= timedelta(hours=6)
         push = [row["slot_start"] for row in mine if row["channel"] == "push"]
-        assert all(b - a >= timedelta(hours=20) for a, b in zip(push, push[1:], strict=False))
+        assert all(b - a >= timedelta(hours=20) for a, b in itertools.pairwise(push))
     assert checked > 1_000
 
 

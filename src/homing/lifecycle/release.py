@@ -117,8 +117,8 @@ def load_release(workspace: Workspace, vocabularies: Vocabularies, name: str | N
         raise WorkspaceError(f"release == {name!r} does not exist; there are {', '.join(known) or 'none'}")
     if _name_of(folder) != name:
         raise WorkspaceError(
-            f"release {name!r} is damaged: the files in {folder} are not those that gave it its name; restore "
-            "them from a backup, or run 'homing train'"
+            f"release {name!r} is damaged: the files in {folder} are not those that gave it its name; "
+            "restore them from a backup, or run 'homing train'"
         )
     facts = json.loads((folder / "release.json").read_text())
     config = parse_config(facts["config"], f"{name}/release.json")
