@@ -252,11 +252,11 @@ def config_explain(
     from dataclasses import asdict
 
     from homing.app import show
-    from homing.schema.config import load_config
+    from homing.schema.config import Config, load_config
     from homing.schema.reference import keys
 
     path = workspace / "homing.toml"
-    found = keys(load_config(path) if path.is_file() else None, key)
+    found = keys(load_config(path) if path.is_file() else Config(), key)
     _print(as_json, [asdict(k) for k in found], lambda console: show.config_keys(console, found))
 
 

@@ -36,12 +36,18 @@ def table(
     left: int = 1,
     wrap: bool = False,
 ) -> None:
-    """Print a table whose first `left` columns are text, wrapped only if asked, and the others numbers."""
+    """Print a table whose first `left` columns are text and the others numbers.
+
+    Text is kept on one line; with `wrap` only that of the first column is.
+    """
     drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for place, head in enumerate(heads):
         text = place < left
         drawn.add_column(
-            head, justify="left" if text else "right", overflow="fold", no_wrap=text and not wrap
+            head,
+            justify="left" if text else "right",
+            overflow="fold",
+            no_wrap=place == 0 or (text and not wrap),
         )
     for row in rows:
         drawn.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
