@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ import polars as pl
 import torch
 
 from homing.lifecycle.demo import write_demo_log
+from homing.lifecycle.release import load_release
 from homing.lifecycle.train import train
 from homing.schema.tables import INGESTED
 from homing.schema.times import DAY, parse_time
@@ -108,6 +110,16 @@ def timed_plan(folder: Path) -> None:
     print(json.dumps(facts))
 
 
+def multiply_adds(workspace: Workspace) -> int:
+    """Return the network's multiply-adds for one candidate; what rows share is not counted."""
+    release = load_release(workspace, workspace.ledger.vocabularies())
+    shape = release.model.networks[0].shape
+    inputs = shape.candidate.columns + shape.embedding * len(shape.candidate.cardinalities)
+    widths = (*shape.hidden, shape.heads)
+    tail = sum(wide * narrow for wide, narrow in pairwise(widths))
+    return len(release.model.networks) * (inputs * (shape.hidden[0] + shape.heads) + tail)
+
+
 def size(paths: list[Path]) -> int:
     """Return bytes of files."""
     return sum(path.stat().st_size for path in paths)
@@ -139,8 +151,7 @@ def main() -> None:
     )
     wrote = 2 * size(list((workspace.runs_path / facts["run"] / "decisions").iterdir()))
     can = floors()
-    network = workspace.config.training.hidden
-    madds = facts["candidates"] * network[0] * network[1]
+    madds = facts["candidates"] * multiply_adds(workspace)
     floor = {
         "read": read / can["read"],
         "decide and score": madds / can["multiply-add"],
