@@ -1,4 +1,4 @@
-"""Logs that the model benchmarks learn from: Hillstrom's trial, a synthetic streaming log, or an .npz."""
+"""Logs that the model benchmarks learn from: Hillstrom's trial, a synthetic streaming log, a workspace."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from homing.lifecycle.progress import Silent
+from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of
+from homing.lifecycle.splits import CALIBRATION, LEFT_OUT, TEST, TRAIN
+from homing.lifecycle.train import heads_of, survey
 from homing.models import Head
 from homing.schema import Features, FeatureSpec
+from homing.state import StateLayout, feature_spec
+from homing.store import Workspace, load_shard
 
 
 @dataclass(frozen=True)
@@ -183,29 +189,39 @@ def _means(
     )
 
 
-def read_npz(path: Path) -> Log:
-    """Read a log of arrays named as the fields of `Features`, with `outcomes`, `heads`, and the split.
+def workspace_log(folder: Path, most: int) -> Log:
+    """Read a workspace's log through the pipeline: features as of each decision, outcomes after it.
 
-    `spec.<block>` are names, `spec.<block>_codes` names and `spec.<block>_sizes` sizes of code spaces;
-    `heads` is [heads, 2] of name and kind; `train`, `calibration` and `test` are rows.
+    Splits are the ones of `homing train`; the outcomes of the test part are those known today. Decisions
+    without one are left out, and more than `most` are sampled down by user.
     """
-    data = np.load(path)
-    blocks = ("user", "candidate", "message")
-    spec = FeatureSpec(
-        **{block: tuple(data[f"spec.{block}"].tolist()) for block in blocks},
-        **{
-            f"{block}_codes": tuple(
-                zip(data[f"spec.{block}_codes"].tolist(), data[f"spec.{block}_sizes"].tolist(), strict=True)
-            )
-            for block in blocks
-        },
+    workspace = Workspace.open(folder)
+    config, vocabularies = workspace.config, workspace.ledger.vocabularies()
+    watermark = observed_until(workspace)
+    split, rhythm = survey(workspace, watermark, Silent())
+    decisions = sum(
+        len(load_shard(workspace, partition, tables=("users", "decisions")).shard.decisions)
+        for partition in range(workspace.ledger.partitions)
     )
-    columns = [field.name for field in dataclasses.fields(Features) if field.name != "spec"]
+    split = dataclasses.replace(split, keep=min(1.0, most / decisions))
+    layout = StateLayout.from_config(config, vocabularies)
+    view = View(config, layout, feature_spec(layout, vocabularies), rhythm)
+    features, outcomes, parts = [], [], []
+    for partition in range(workspace.ledger.partitions):
+        shard = load_shard(workspace, partition).shard
+        part = split.assign(shard.users, shard.decisions.user, shard.decisions.epoch_at)
+        for row in batches(shard.decisions, part != LEFT_OUT):
+            learned = outcomes_of(shard, row, config, split.outcomes_until(watermark))
+            followed = np.where(
+                (part[row] == TEST)[:, None], outcomes_of(shard, row, config, watermark), learned
+            )
+            known = np.isfinite(followed).any(axis=1)
+            if known.any():
+                features.append(view.features(shard, chosen_candidates(shard, row[known])))
+                outcomes.append(followed[known])
+                parts.append(part[row[known]])
+    place = np.concatenate(parts)
+    train, calibration, test = (np.flatnonzero(place == part) for part in (TRAIN, CALIBRATION, TEST))
     return Log(
-        features=Features(spec=spec, **{name: data[name] for name in columns}),
-        outcomes=data["outcomes"],
-        heads=tuple(Head(name, kind) for name, kind in data["heads"].tolist()),
-        train=data["train"],
-        calibration=data["calibration"],
-        test=data["test"],
+        Features.concatenate(features), np.concatenate(outcomes), heads_of(config), train, calibration, test
     )

@@ -108,11 +108,14 @@ def test_a_guardrail_of_the_file_reaches_the_alert() -> None:
     assert config.objectives["sales"].guardrail == 0.5
 
 
-def test_an_event_that_has_not_happened_yet_does_not_stop_a_run(copied: Callable[[], Workspace]) -> None:
+def test_an_event_that_has_not_happened_yet_does_not_stop_a_run(
+    small_world: SmallWorld, copied: Callable[[], Workspace]
+) -> None:
     path = copied().path
     toml = (path / "homing.toml").read_text()
     never = '[objectives.refund]\nevent = "refunded"\nwindow = "1d"\ndirection = "down"\n\n[training]'
-    (path / "homing.toml").write_text(toml.replace("[training]", never))
+    declared = f"[events]\ntypes = {[*Config().events.types, 'refunded']}\n\n{never}"
+    (path / "homing.toml").write_text(toml.replace("[training]", declared))
     workspace = Workspace.open(path)
     release = train(workspace).release
     assert release.model.summary.constant == ("refund",)
@@ -120,4 +123,4 @@ def test_an_event_that_has_not_happened_yet_does_not_stop_a_run(copied: Callable
     assert [alert.subject for alert in found.alerts if "refund" in alert.subject] == ["Objective refund"]
     assert found.quality is not None
     assert [one.objective for one in found.quality.objectives][-1] == "refund"
-    assert plan(workspace).added > 0
+    assert plan(workspace, small_world.end + 86_400_000_000).funnel.users > 0
