@@ -167,7 +167,7 @@ def test_the_doctor_fails_where_something_is_broken(homing: Homing, workspace: P
 def test_config_explain(homing: Homing, workspace: Path, tmp_path: Path) -> None:
     (key,) = told(homing, "config", "explain", "training.epochs", "-w", workspace)
     assert (key["default"], key["current"]) == ("8", "2")
-    assert told(homing, "config", "explain", "training.epochs", "-w", tmp_path)[0]["current"] is None
+    assert told(homing, "config", "explain", "training.epochs", "-w", tmp_path)[0]["current"] == "8"
     shown = homing("config", "explain", "channels.push", "-w", workspace)
     assert "channels.push.quiet_hours" in "".join(shown.out.split())
     wrong = homing("config", "explain", "trainig", "-w", workspace)
