@@ -182,12 +182,12 @@ def compare(make: Callable[[int], Log], seeds: int, config: Training, threads: i
                 errors.setdefault((name, learner), []).append(calibration_error(predicted, outcome))
         print(f"seed {seed} done", file=sys.stderr)
     titles = ("loss", "less homing", "s.e.", "cal. error", "fit s")
-    print(f"{'head':<12}{'learner':<10}" + "".join(f"{title:>13}" for title in titles))
+    print(f"{'head':<14}{'learner':<10}" + "".join(f"{title:>13}" for title in titles))
     for (name, learner), values in losses.items():
         over = np.array(values) - np.array(losses[name, "homing"])
         spread = over.std(ddof=1) / np.sqrt(seeds) if seeds > 1 else float("nan")
         print(
-            f"{name:<12}{learner:<10}{np.mean(values):>13.5f}{over.mean():>+13.5f}{spread:>13.5f}"
+            f"{name:<14}{learner:<10}{np.mean(values):>13.5f}{over.mean():>+13.5f}{spread:>13.5f}"
             f"{np.mean(errors[name, learner]):>13.5f}{np.mean(seconds[learner]):>13.1f}"
         )
     for name in dict.fromkeys(name for name, _ in losses):
