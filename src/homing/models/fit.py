@@ -88,6 +88,7 @@ def fit_response(
         with torch_threads(threads), torch.random.fork_rng():
             torch.manual_seed(own.seed)
             network = Network(shape).to(device)
+            examples.draw_embeddings(network)
             run = optimise(
                 network,
                 HeadLosses(head_scales, device),

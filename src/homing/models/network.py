@@ -9,11 +9,13 @@ part also has a linear path to the outputs; a generalised linear model is the ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+_DRAWN: Final = 0.1  # standard deviation of the embeddings that training starts from
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,22 @@ class Block(nn.Module):
         super().__init__()
         places = sum(size + 1 for size in shape.cardinalities)
         self.table = nn.Embedding(max(places, 1), embedding)
-        # a code that training never sees keeps its zeros, and so counts as nothing
         nn.init.zeros_(self.table.weight)
         inputs = shape.columns + embedding * len(shape.cardinalities)
         bound = 1 / max(inputs, 1) ** 0.5  # as nn.Linear has it, which warns of a block without inputs
         self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound)) if bias else None
+
+    @torch.no_grad()
+    def draw(self, places: Tensor) -> None:
+        """Give the codes at `places` embeddings to start from; without, equal inputs would learn alike.
+
+        Every other code keeps its zeros: one that training never sees counts as nothing.
+        """
+        table = self.table.weight
+        seen = torch.zeros(len(table), dtype=torch.bool, device=table.device)
+        seen[places.flatten().long()] = True
+        table[seen] = _DRAWN * torch.randn(int(seen.sum()), table.shape[1]).to(table.device)
 
     def forward(self, columns: Tensor, places: Tensor) -> Tensor:
         """Return [n, outputs] of float [n, columns] and int [n, categorical columns]."""
@@ -78,15 +90,9 @@ class Network(nn.Module):
         self.candidate = Block(shape.candidate, shape.embedding, outputs, bias=True)
         self.baseline_tail = _tail(shape)
         self.delta_tail = _tail(shape)
-        for block, columns in (
-            (self.user, shape.user.columns),
-            (self.message, shape.message.columns),
-            (self.candidate, shape.candidate.columns),
-        ):
+        for block in (self.user, self.message, self.candidate):
             with torch.no_grad():
-                # the linear paths start at 0, as the tails do; those of embeddings do so because the
-                # embeddings are 0, and need weights of their own, or neither would ever get a gradient
-                block.weight[: self.heads, :columns] = 0
+                block.weight[: self.heads] = 0  # the linear paths start at 0, as the tails do
                 if block.bias is not None:
                     block.bias[: self.heads] = 0
 

@@ -17,7 +17,7 @@ from homing.models.summary import EpochLoss
 from homing.models.tensors import Examples
 from homing.schema.config import Training
 
-_LEAST_STEPS: Final = 64  # gradient steps an epoch, as far as batches of _LEAST_BATCH allow
+_LEAST_STEPS: Final = 64  # gradient steps an epoch; a log too small for that is passed several times in one
 _LEAST_BATCH: Final = 256
 _THREADED_BATCH: Final = 2_048  # smaller steps lose more to waiting for threads than they gain
 _RISE: Final = 0.2  # share of the steps in which the learning rate rises
@@ -64,7 +64,8 @@ def optimise(
     size = min(batch_size(len(train), config), len(train))
     if size < _THREADED_BATCH:
         torch.set_num_threads(1)
-    steps = max(1, len(train) // size)
+    passes = -(-_LEAST_STEPS // max(1, len(train) // size))
+    steps = passes * len(train) // size
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
@@ -83,7 +84,8 @@ def optimise(
     constant = evaluate(None, losses, examples, validation)
     started = time.perf_counter()
     for epoch in range(config.epochs):
-        order = train[torch.randperm(len(train), generator=shuffle).to(train.device)]
+        shuffled = [torch.randperm(len(train), generator=shuffle) for _ in range(passes)]
+        order = train[torch.cat(shuffled).to(train.device)]
         total = torch.zeros(heads, device=train.device)
         for step in range(steps):
             rows = order[step * size : (step + 1) * size]

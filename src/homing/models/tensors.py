@@ -35,6 +35,13 @@ class Examples:
     def __len__(self) -> int:
         return len(self.message)
 
+    def draw_embeddings(self, network: Network) -> None:
+        """Start the embeddings of all codes that these rows have."""
+        sent = self.sent[:, 0] > 0
+        network.user.draw(self.user_places)
+        network.candidate.draw(self.candidate_places[sent])
+        network.message.draw(self.messages_places[self.message[sent]])
+
     def raw(self, network: Network, rows: Tensor) -> Tensor:
         """Return the network's outputs [k, heads] for int64 [k] rows, less each head's start."""
         user = network.of_users(self.user[rows], self.user_places[rows])
