@@ -255,3 +255,15 @@ def test_arguments_that_disagree(log: Log) -> None:
         fit(log, heads=HEADS[:1])
     with pytest.raises(InputError, match="exactly one a row"):
         fit(log, features=ragged(np.full(len(log), 2, np.int64)))
+
+
+def test_a_mean_with_a_most_stays_below_it() -> None:
+    log = make_log(3_000, seed=5)
+    days = np.random.default_rng(6).binomial(7, 0.2 + 0.6 * log.truth[:, :1]).astype(np.float32)
+    rows = np.arange(len(log))
+    model = fit_response(log.features, days, (Head("days", "mean", 7.0),), rows[:2_000], rows[2_000:], QUICK)
+    assert model.head_scales[0].link == "logit"
+    predicted = model.predict(log.features)[:, 0]
+    assert 0 < predicted.min() <= predicted.max() < 7
+    assert predicted.mean() == pytest.approx(days.mean(), rel=0.05)
+    assert np.corrcoef(predicted, log.truth[:, 0])[0, 1] > 0.7

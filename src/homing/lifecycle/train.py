@@ -23,7 +23,8 @@ from homing.lifecycle.release import Release, save_release, signed_weights
 from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of, replay
 from homing.lifecycle.splits import CALIBRATION, TRAIN, Split, plan_split
 from homing.schema import Config, Features, InputError
-from homing.schema.times import MISSING, parse_duration
+from homing.schema.config import Objective
+from homing.schema.times import DAY, MISSING, parse_duration
 from homing.state import StateLayout, feature_spec, population_rhythm
 from homing.store import Workspace, load_shard
 
@@ -135,13 +136,16 @@ def _examples(
 
 
 def heads_of(config: Config) -> tuple[Head, ...]:
-    """Return one head for each objective: a probability for `any`, else a mean."""
+    """Return one head for each objective: a probability for `any`, else a mean, of days within a window."""
     from homing.models import Head
 
-    return tuple(
-        Head(name, "binary" if objective.aggregate == "any" else "mean")
-        for name, objective in config.objectives.items()
-    )
+    def head(name: str, objective: Objective) -> Head:
+        if objective.aggregate == "any":
+            return Head(name, "binary")
+        days = -(-parse_duration(objective.window) // DAY)
+        return Head(name, "mean", float(days) if objective.aggregate == "active_days" else None)
+
+    return tuple(head(name, objective) for name, objective in config.objectives.items())
 
 
 def _fit(config: Config, examples: _Examples, progress: Progress) -> ResponseModel:

@@ -194,7 +194,7 @@ class ResponseModel:
         for place, scale in enumerate(self.head_scales):
             column, limit = raw[:, place], RAW_LIMIT[scale.link]
             if scale.link == "logit":
-                column.clamp_(-limit, limit).sigmoid_()
+                column.clamp_(-limit, limit).sigmoid_().mul_(scale.unit)
             elif scale.link == "log":
                 column.clamp_(-limit, limit).exp_().mul_(scale.unit)
             else:
