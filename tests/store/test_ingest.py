@@ -534,3 +534,28 @@ def test_a_killed_ingest_can_be_run_again(workspace: Workspace, tmp_path: Path, 
     assert (summary.tables["events"].added, summary.tables["events"].quarantined) == (1, 1)
     assert leftovers(workspace.ledger) == []
     assert list(workspace.quarantine_path.glob(".*")) == []
+
+
+def test_integers_that_a_tool_wrote_as_floats_are_integers(workspace: Workspace, tmp_path: Path):
+    path = tmp_path / "decisions.csv"
+    rows = "".join(
+        f"d{n},{START:%Y-%m-%d},u1,hold,0.5,{text}\n" for n, text in enumerate(["2", "2.0", "2.5"])
+    )
+    path.write_text("decision_id,epoch_at,user_id,action,propensity,candidates\n" + rows)
+    summary = ingest(workspace, [path])
+    assert summary.tables["decisions"].added == 2
+    assert [reason.reason for reason in summary.reasons] == ["candidates: not an integer"]
+
+
+def test_fields_apart_by_semicolons_get_a_hint(workspace: Workspace, tmp_path: Path):
+    path = tmp_path / "events.csv"
+    path.write_text("event_id;user_id\n1;u1\n")
+    with pytest.raises(InputError, match="fields must be separated by commas"):
+        ingest(workspace, [path])
+
+
+def test_a_list_of_categories_is_a_list_of_strings(workspace: Workspace, tmp_path: Path):
+    path = tmp_path / "messages.parquet"
+    kind = {"channels": pl.List(pl.Categorical)}
+    pl.DataFrame([{**MESSAGES[0], "message_id": "m9"}], schema_overrides=kind).write_parquet(path)
+    assert ingest(workspace, [path]).tables["messages"].added == 1

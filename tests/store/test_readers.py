@@ -76,3 +76,21 @@ def test_parquet_comes_in_batches_with_numbers(tmp_path: Path, monkeypatch: pyte
     assert (first.rows.to_list(), second.rows.to_list()) == ([1, 2], [3])
     assert (first.done, second.done) == (pytest.approx(2 / 3), 1.0)
     assert not first.marked
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_header_that_is_no_utf8_is_an_error(tmp_path: Path, encoding: str):
+    path = tmp_path / "users.csv"
+    path.write_bytes("user_id,x_größe\nu1,1\n".encode(encoding))
+    with pytest.raises(InputError, match="the header is not UTF-8"):
+        read(path)
+
+
+def test_the_nearest_folder_within_the_one_given_names_the_table(tmp_path: Path):
+    part = tmp_path / "users" / "log" / "events" / "date=2026-01-01" / "part-0.csv"
+    part.parent.mkdir(parents=True)
+    part.write_text("event_id\n")
+    (source,) = discover([tmp_path / "users" / "log"])
+    assert source.table.name == "events"
+    with pytest.raises(InputError, match="the table is not known"):
+        discover([part])  # which folders around a single file name its table is for the caller to say

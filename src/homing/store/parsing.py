@@ -41,6 +41,8 @@ def check_columns(source: Source, names: list[str], complete: bool = True) -> No
     for name in names:
         if contract_column(table, name) is None and not (table.features and name.startswith("x_")):
             more = "; features start with x_" if table.features else ""
+            if any(mark in name for mark in ";\t|"):
+                more = "; fields must be separated by commas"
             raise InputError(
                 f"{source.path}: {name!r} is not a column of {table.name}{nearest(name, known)}{more}"
             )
@@ -103,7 +105,7 @@ def _from_type(value: pl.Expr, wanted: Kind, kind: pl.DataType) -> pl.Expr | Non
             result = value.cast(pl.Int64, strict=False)
         case "int" if kind.is_float():
             result = pl.when(value == value.floor()).then(value.cast(pl.Int64, strict=False))
-        case "list" if isinstance(kind, pl.List) and kind.inner in (pl.String, pl.Null):
+        case "list" if isinstance(kind, pl.List) and kind.inner in (pl.String, pl.Null, pl.Categorical):
             result = value.cast(pl.List(pl.String))
         case "binary" if kind == pl.Binary:
             result = value
@@ -124,7 +126,9 @@ def _from_text(value: pl.Expr, wanted: Kind) -> pl.Expr:
         case "float":
             result = text.str.strip_chars().cast(pl.Float64, strict=False)
         case "int":
-            result = text.str.strip_chars().cast(pl.Int64, strict=False)
+            # tools that keep integers with gaps as floats write 2 as 2.0
+            whole = text.str.strip_chars().str.replace(r"\.0*$", "")
+            result = whole.cast(pl.Int64, strict=False)
         case "list":
             result = items(text)
         case "binary":

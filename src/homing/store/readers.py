@@ -138,6 +138,8 @@ def _header(source: Source) -> list[str]:
             parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip"),
         )
         names: list[str] = first.schema.names
+    if any(BROKEN in name or "\x00" in name for name in names):
+        raise InputError(f"{source.path}: the header is not UTF-8; save the file as UTF-8")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{source.path}: the header has {repeated[0]!r} more than once; remove one")

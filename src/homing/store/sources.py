@@ -43,7 +43,8 @@ def discover(paths: Iterable[Path | str], table: str | None = None) -> list[Sour
 
     Args:
         paths: files or folders; folders are searched for files of a known format.
-        table: of all files; without it the name of the file or of its folder tells.
+        table: of all files; without it the name of the file or of the nearest folder around it tells, up to
+            the folder that was given (so `events/date=2026-01-01/part-0.parquet` in it is one of events).
 
     Raises:
         InputError: a path does not exist, or its format or table is not known.
@@ -56,7 +57,7 @@ def discover(paths: Iterable[Path | str], table: str | None = None) -> list[Sour
             raise InputError(f"{path} does not exist; give files or folders of Parquet, CSV or NDJSON")
         found = [path] if path.is_file() else _search(path)
         sources += [
-            Source(path=file, format=_format_of(file), table=_table_of(file, table)) for file in found
+            Source(path=file, format=_format_of(file), table=_table_of(file, path, table)) for file in found
         ]
     if not sources:
         raise InputError(f"nothing to ingest; no file ends in {', '.join(_FORMATS)}")
@@ -84,11 +85,13 @@ def _format_of(path: Path) -> Format:
         raise InputError(f"{path}: the format is not known; names end in {', '.join(_FORMATS)}") from None
 
 
-def _table_of(path: Path, table: str | None) -> Table:
+def _table_of(path: Path, given: Path, table: str | None) -> Table:
     if table is not None:
         return _TABLES[table]
     stem = path.name.split(".")[0]
-    for word in (stem, path.parent.name):
+    inner = path.parent.relative_to(given).parts if path != given else ()
+    around = given.name if path != given else given.parent.name
+    for word in (stem, *reversed(inner), around):
         for name in _TABLES:
             if word == name or word.startswith((f"{name}_", f"{name}-")):
                 return _TABLES[name]
