@@ -62,7 +62,8 @@ def settle(table: Table, checked: pl.DataFrame, committed: Sequence[Path], forei
     good = rows.filter(pl.col(PROBLEM).is_null()).drop(PROBLEM)
     bad = rows.filter(pl.col(PROBLEM).is_not_null())
     fresh, repeated, clashing = _repeats(table, good, committed)
-    return Settled(fresh.drop(ORIGIN), repeated, pl.concat([bad, clashing], how="diagonal"))
+    fresh, second = _once(table, fresh, committed)
+    return Settled(fresh.drop(ORIGIN), repeated, pl.concat([bad, clashing, second], how="diagonal"))
 
 
 def _check_user(table: Table, rows: pl.DataFrame, users: Sequence[Path]) -> pl.DataFrame:
@@ -79,11 +80,18 @@ def _check_user(table: Table, rows: pl.DataFrame, users: Sequence[Path]) -> pl.D
 def _check_opportunity(rows: pl.DataFrame, opportunities: Sequence[Path]) -> pl.DataFrame:
     key = ["opportunity_id", "user_id"]
     named = rows.select(key).drop_nulls().lazy()
-    known = scan(opportunities, dict.fromkeys(key, pl.String())).join(named, on=key, how="semi")
-    joined = rows.join(known.with_columns(known=True).collect(), on=key, how="left", maintain_order="left")
-    unknown = pl.col("opportunity_id").is_not_null() & pl.col("known").is_null() & pl.col(PROBLEM).is_null()
-    text = pl.lit("opportunity_id: unknown opportunity of this user")
-    return joined.with_columns(pl.when(unknown).then(text).otherwise(PROBLEM).alias(PROBLEM)).drop("known")
+    known = scan(opportunities, dict.fromkeys([*key, "message_id"], pl.String()))
+    known = known.join(named, on=key, how="semi").rename({"message_id": "known"})
+    joined = rows.join(known.collect(), on=key, how="left", maintain_order="left")
+    reason = (
+        pl.when(pl.col(PROBLEM).is_not_null() | pl.col("opportunity_id").is_null())
+        .then(PROBLEM)
+        .when(pl.col("known").is_null())
+        .then(pl.lit("opportunity_id: unknown opportunity of this user"))
+        .when(pl.col("known") != pl.col("message_id"))
+        .then(pl.lit("message_id: not the one of the opportunity"))
+    )
+    return joined.with_columns(reason.alias(PROBLEM)).drop("known")
 
 
 def _repeats(
@@ -128,6 +136,19 @@ def _repeats(
     reason = pl.lit(DUPLICATE.format(", ".join(key)))
     clashing = clashing.drop("digest", "known").with_columns(reason.alias(PROBLEM))
     return fresh.drop("digest", "known"), total - len(fresh) - len(clashing), clashing
+
+
+def _once(table: Table, fresh: pl.DataFrame, committed: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split new rows into good ones and ones whose `table.once` an earlier row has."""
+    if not table.once or fresh.is_empty():
+        return fresh, fresh.clear()
+    taken = _same_keys(list(table.once), fresh, committed).select(table.once).unique()
+    marked = fresh.join(taken.with_columns(taken=True), on=table.once, how="left", maintain_order="left")
+    second = (
+        marked["taken"].is_not_null() | ~marked.select(pl.struct(table.once).is_first_distinct()).to_series()
+    )
+    reason = pl.lit(f"another row with the same {', '.join(table.once)}").alias(PROBLEM)
+    return fresh.filter(~second), fresh.filter(second).with_columns(reason)
 
 
 def _same_keys(key: list[str], rows: pl.DataFrame, committed: Sequence[Path]) -> pl.DataFrame:
