@@ -20,7 +20,7 @@ from homing.lifecycle.release import Release, load_release
 from homing.report.facts import Count, Expected, Funnel, HourRow, MessageShare, Named, Schedule
 from homing.schema import Candidates, Config, Exclusions, Instants, Shard, Vocabularies
 from homing.schema.drawn import Drawn
-from homing.schema.times import DAY, MISSING, format_time, parse_duration, to_datetime
+from homing.schema.times import DAY, MISSING, check_epoch, format_time, parse_duration, to_datetime
 from homing.state import ZoneTable, local_hour_of_week
 from homing.store import (
     LoadedShard,
@@ -118,9 +118,11 @@ def plan(
         release_name: which release decides; by default the current one.
 
     Raises:
+        InputError: the epoch is before 1990, or not before 2100.
         WorkspaceError: there is no release.
         PlannedError: the epoch was planned before, and this release decides otherwise.
     """
+    check_epoch(at)
     progress, timings = progress or Silent(), Timings()
     vocabularies, partitions = workspace.ledger.vocabularies(), workspace.ledger.partitions
     release = load_release(workspace, vocabularies, release_name)

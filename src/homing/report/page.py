@@ -24,17 +24,24 @@ def write_report(facts: Facts, path: Path) -> tuple[Path, Path]:
     where it is missing.
 
     Raises:
-        InputError: `path` ends in .json, where the facts go.
-        OSError: the folder cannot be written to.
+        InputError: `path` ends in .json, where the facts go, or cannot be written.
     """
     if path.suffix == ".json":
         raise InputError(
             f"report path == {str(path)!r}, must not end in .json; the facts go there, name a .html"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".json")
-    _replace(path, render(facts))
-    _replace(beside, json.dumps(facts.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    page = render(facts)
+    data = json.dumps(facts.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, page)
+        _replace(beside, data)
+    except OSError as error:
+        raise InputError(
+            f"report path == {str(path)!r} cannot be written: {error.strerror or error}; name a file in a "
+            "folder that can be"
+        ) from None
     return path, beside
 
 

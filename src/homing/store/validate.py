@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -14,15 +13,15 @@ import polars as pl
 
 from homing.schema import Config, Vocabularies
 from homing.schema.tables import Column, Table
-from homing.schema.times import DAY, SECOND
+from homing.schema.times import DAY, EARLIEST, LATEST, SECOND
 from homing.store.columns import PROBLEM, TIME, TYPES
 from homing.store.features import FeatureTypes
 from homing.store.parsing import contract_column, parsed, unreadable
 from homing.store.readers import BROKEN
 from homing.store.sources import Source
 
-_EARLIEST: Final = pl.lit(datetime(1990, 1, 1, tzinfo=UTC)).cast(TIME)
-_LATEST: Final = pl.lit(datetime(2100, 1, 1, tzinfo=UTC)).cast(TIME)
+_EARLIEST: Final = pl.lit(EARLIEST, pl.Int64).cast(TIME)
+_LATEST: Final = pl.lit(LATEST, pl.Int64).cast(TIME)
 _LARGEST: Final = float(np.finfo(np.float32).max)  # all but propensities are loaded as float32
 _AHEAD: Final = 2 * DAY  # clocks of other systems may be wrong by this much
 #: Columns that tell of something that has happened, so they cannot lie in the future.
