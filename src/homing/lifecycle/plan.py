@@ -137,7 +137,9 @@ def plan(
 
     def decided(partition: int) -> _Decided:
         with timings.measure("read"):
-            loaded = load_shard(workspace, partition, decided_since, open_since, messages=catalogue)
+            loaded = load_shard(
+                workspace, partition, decided_since, open_since, messages=catalogue, sends_only=True
+            )
         with timings.measure("decide and score"):
             score = _Scorer(release, loaded.shard)
             rows = users_at(loaded.shard, at)

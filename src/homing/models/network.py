@@ -75,13 +75,14 @@ class Block(nn.Module):
 
         An embedding that goes through a linear layer is a row of a table that was multiplied beforehand.
         """
-        sizes = [size + 1 for size in self.shape.cardinalities]
-        columns, *codes = self.weight.t().split(
-            [self.shape.columns] + [self.table.embedding_dim] * len(sizes)
-        )
-        rows = self.table.weight[: sum(sizes)].split(sizes) if sizes else ()
-        products = [part @ weight for part, weight in zip(rows, codes, strict=True)]
-        return columns.contiguous(), torch.cat([*products, columns.new_zeros(0, columns.shape[1])])
+        weights, products, place = self.weight.t(), [], 0
+        width, column = self.table.embedding_dim, self.shape.columns
+        for size in self.shape.cardinalities:
+            rows = self.table.weight[place : place + size + 1]
+            products.append(rows @ weights[column : column + width])
+            place, column = place + size + 1, column + width
+        columns = weights[: self.shape.columns].contiguous()
+        return columns, torch.cat([*products, columns.new_zeros(0, columns.shape[1])])
 
 
 class UserPart(NamedTuple):
@@ -139,12 +140,14 @@ class Scorer:
 
     def __init__(self, network: Network, messages: Tensor) -> None:
         """Take the `of_messages` [messages, heads + width] of all messages that candidates may have."""
-        self._heads, self._width, self._tail = network.heads, network.width, network.delta_tail
+        self._heads, self._tail = network.heads, network.delta_tail
         self._weight, places = network.candidate.folded()
         self.message = len(places)  # where the messages' rows begin
         self.hold = self.message + len(messages)
-        bias = network.candidate.bias  # every candidate has one message, or is hold
-        self._table = torch.cat([places, functional.pad(messages, (0, 0, 0, 1)) + bias])
+        own = functional.pad(messages, (0, 0, 0, 1))  # the last row is hold's
+        if network.candidate.bias is not None:
+            own = own + network.candidate.bias  # every candidate has one of these rows
+        self._table = torch.cat([places, own])
 
     def delta(self, hidden: Tensor, row: Tensor, columns: Tensor, index: Tensor, sent: Tensor) -> Tensor:
         """Return what each candidate changes [n, heads].
@@ -157,8 +160,9 @@ class Scorer:
             sent: [n, 1], 0 for hold and 1 for all else.
         """
         own = functional.embedding_bag(index, self._table, mode="sum").addmm_(columns, self._weight)
-        linear, first = own.split([self._heads, self._width], 1)
-        return self._tail(first.add_(hidden.index_select(0, row))).add_(linear).mul_(sent)  # type: ignore[no-any-return]
+        linear, first = own[:, : self._heads], own[:, self._heads :]
+        delta: Tensor = self._tail(first.add_(hidden.index_select(0, row)))
+        return delta.add_(linear).mul_(sent)
 
 
 def _tail(shape: NetworkShape) -> nn.Sequential:
