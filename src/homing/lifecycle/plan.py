@@ -125,7 +125,9 @@ def plan(
     check_epoch(at)
     progress, timings = progress or Silent(), Timings()
     vocabularies, partitions = workspace.ledger.vocabularies(), workspace.ledger.partitions
-    release = load_release(workspace, vocabularies, release_name)
+    workers = min(worker_count(workspace.config.engine.threads), partitions)
+    # shards beside each other use the cores; threads within them would only be in each other's way
+    release = load_release(workspace, vocabularies, release_name, threads=1 if workers > 1 else None)
     run = Run(
         run_id=f"plan-{to_datetime(at):%Y%m%dT%H%M%SZ}-{release.id}",
         release_id=release.id,
@@ -139,7 +141,9 @@ def plan(
 
     def decided(partition: int) -> _Decided:
         with timings.measure("read"):
-            loaded = load_shard(workspace, partition, decided_since, open_since, messages=catalogue)
+            loaded = load_shard(
+                workspace, partition, decided_since, open_since, messages=catalogue, sends_only=True
+            )
         with timings.measure("decide and score"):
             score = _Scorer(release, loaded.shard)
             rows = users_at(loaded.shard, at)
@@ -147,7 +151,6 @@ def plan(
         return _Decided(partition, loaded, drawn, removed, score.hold_values)
 
     with workspace.ledger.write() as writer:
-        workers = worker_count(workspace.config.engine.threads)
         for done in over_shards(decided, partitions, workers):
             with timings.measure("write"):
                 frame = decision_rows(done.loaded, done.drawn, run)
@@ -192,7 +195,10 @@ class _Scorer:
         self.hold_values = np.zeros(len(release.objectives))
 
     def __call__(self, candidates: Candidates) -> NDArray[np.float32]:
-        values = self._release.model.predict(self._release.view.features(self._shard, candidates))
+        model, view = self._release.model, self._release.view
+        values = np.empty((len(candidates), len(self._release.objectives)), np.float32)
+        for rows, features in view.batches(self._shard, candidates):
+            values[candidates.offsets[rows.start] : candidates.offsets[rows.stop]] = model.predict(features)
         self.hold_values += values[candidates.offsets[:-1]].sum(axis=0, dtype=np.float64)
         return values
 

@@ -51,7 +51,8 @@ def settle(table: Table, checked: pl.DataFrame, committed: Sequence[Path], forei
         table: of the rows.
         checked: from `check_references`: columns of the ledger, ORIGIN and PROBLEM, in the order in which
             the rows came.
-        committed: files of this table and partition in the ledger, the oldest first.
+        committed: files of this table and partition in the ledger, the oldest first; those that have no id
+            of these rows may be left out.
         foreign: String, ids of this table that belong to a row of another partition.
     """
     rows = checked
@@ -156,13 +157,13 @@ def _same_keys(key: list[str], rows: pl.DataFrame, committed: Sequence[Path]) ->
     wanted = rows.select(key).unique().lazy()
     parts = []
     for path in committed:
+        keys = pl.scan_parquet(path).select(key).join(wanted, on=key, how="semi")
+        if keys.head(1).collect().is_empty():  # most files have none, and their other columns stay unread
+            continue
         found = pl.scan_parquet(path).join(wanted, on=key, how="semi", maintain_order="left").collect()
-        if len(found):
-            found = found.drop(_HASHES, strict=False)
-            # planning writes some columns in narrower types than ingest does
-            parts.append(
-                found.cast({name: rows.schema[name] for name in found.columns if name in rows.columns})
-            )
+        found = found.drop(_HASHES, strict=False)
+        # planning writes some columns in narrower types than ingest does
+        parts.append(found.cast({name: rows.schema[name] for name in found.columns if name in rows.columns}))
     return pl.concat(parts, how="diagonal") if parts else rows.clear().drop(ORIGIN)
 
 
