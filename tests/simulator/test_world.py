@@ -8,8 +8,9 @@ import pytest
 from homing.schema import EVENT_TYPES, InputError
 from homing.schema.tables import CONSENTS, EVENTS, MESSAGES, OPPORTUNITIES, USERS, Table
 from homing.schema.times import DAY, HOUR, MISSING
-from homing.simulator import Mechanisms, StreamingWorld
-from simulator.conftest import Driven, drive, reachable
+from homing.simulator import DEFAULT_START, Mechanisms, Setup, SimulatedWorld
+from homing.simulator.presets.streaming import STREAMING
+from simulator.conftest import Driven, drive, streaming
 
 FEATURES = {
     "users": {
@@ -37,9 +38,9 @@ def test_same_seed_same_log_and_another_seed_another() -> None:
 def test_order_of_the_sends_does_not_matter() -> None:
     logs = []
     for order in (slice(None), slice(None, None, -1)):
-        world = StreamingWorld(200, 2, seed=1)
+        world = streaming(200, 2, seed=1)
         email = world.vocabularies.channels.code("email")
-        user = np.flatnonzero(reachable(world)[:, email])
+        user = np.flatnonzero(world.reachable()[:, email])
         message = np.full(len(user), world.vocabularies.messages.code("msg-pod-018"))
         ids = np.column_stack([user, user]).astype(np.uint64)
         slot = np.full(len(user), world.now + 9 * HOUR)
@@ -154,7 +155,7 @@ def test_base_rates_are_within_published_ranges(driven: Driven) -> None:
     assert 0.01 < driven.rate("opened", "push") < 0.05
     assert driven.rate("opened", "in_app") > 3 * driven.rate("opened", "push")
     assert 0.001 < driven.rate("opted_out", "email") < 0.003
-    opted_in = StreamingWorld(8000, 1).consents()
+    opted_in = streaming(8000, 1).consents()
     push = opted_in.reachable & (opted_in.channel == 0)
     assert 0.45 < push.sum() / 8000 < 0.55
     delay = _open_delays(driven)
@@ -200,7 +201,7 @@ def test_domain_values_are_informative_in_some_domains_only(driven: Driven) -> N
     world = driven.world
     rows = world.opportunities
     user = np.repeat(np.arange(len(world.users)), np.diff(rows.offsets))
-    taste, topics = world._population.traits.taste, world._catalogue.topics
+    taste, topics = world._setting.traits.taste, world._setting.catalogue.topics
     relevance = np.einsum("ij,ij->i", taste[user], topics[rows.message])
     found = {}
     for code, name in enumerate(world.vocabularies.generators.names):
@@ -248,11 +249,11 @@ def test_codes_agree_with_the_vocabularies(driven: Driven) -> None:
 
 
 def test_newcomers_are_reachable_only_from_their_sign_up(driven: Driven) -> None:
-    world = StreamingWorld(2000, 10, seed=5)
+    world = streaming(2000, 10, seed=5)
     new = world.users.signed_up_at >= world.start
     assert 0.02 < new.mean() < 0.1
-    assert not reachable(world)[new].any()
-    assert reachable(driven.world)[driven.world.users.signed_up_at >= driven.world.start].any()
+    assert not world.reachable()[new].any()
+    assert driven.world.reachable()[driven.world.users.signed_up_at >= driven.world.start].any()
 
 
 def test_late_opens_rise_when_fatigue_is_off() -> None:
@@ -273,7 +274,7 @@ def test_sending_everything_costs_visits_and_reach_through_annoyance() -> None:
     days = {}
     for name, mechanisms, rate in (("hold", world, 0.0), ("all", world, 1.0), ("patient", patient, 1.0)):
         sessions = drive(3000, 28, rate=rate, mechanisms=mechanisms).events("session")
-        late = sessions["at"] >= StreamingWorld(1, 1).start + 14 * DAY
+        late = sessions["at"] >= DEFAULT_START + 14 * DAY
         days[name] = late.sum()
     assert days["all"] < days["hold"]
     assert days["all"] < days["patient"]
@@ -317,11 +318,11 @@ def test_events_of_a_day_are_the_tail_of_all_events(driven: Driven) -> None:
 )
 def test_impossible_worlds_are_refused(arguments: dict[str, object], rule: str) -> None:
     with pytest.raises(InputError, match=rule):
-        StreamingWorld(**arguments)  # type: ignore[arg-type]
+        Setup(**arguments)  # type: ignore[arg-type]
 
 
 def test_a_world_of_one_channel_and_one_user() -> None:
-    world = StreamingWorld(1, 2, channels=("email",))
+    world = SimulatedWorld(STREAMING, Setup(1, 2, channels=("email",)))
     none = np.empty(0, np.int64)
     for day in range(2):
         world.respond(

@@ -6,6 +6,7 @@ answers, and cannot see the policy. The log is written as any system would: file
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from homing.lifecycle.progress import Progress, Silent
 from homing.schema import Config, Decisions, Events, Reason, Sends, Shard, format_ids
 from homing.schema.drawn import Drawn
 from homing.schema.times import DAY
-from homing.simulator import StreamingWorld
+from homing.simulator import Setup, World, world_maker
 from homing.store import write_tables
 
 DAYS = 42
@@ -55,7 +56,7 @@ def write_demo_log(
     """Simulate the world under the cautious policy and write its log.
 
     Args:
-        folder: gets one Parquet file a table.
+        folder: gets a folder for each part of the population, with one Parquet file a table.
         config: the hard rules under which the log is made.
         users: how many people.
         days: how long, one decision a user and day.
@@ -65,8 +66,25 @@ def write_demo_log(
     Returns:
         The end of the log, us: the first instant that can be planned.
     """
-    progress = progress or Silent()
-    world = StreamingWorld(users, days, seed)
+    progress, setup = progress or Silent(), Setup(users, days, seed)
+    parts = list(setup.parts())
+    for number, part in enumerate(parts):
+
+        def report(done: float, number: int = number) -> None:
+            progress.update("simulate", (number + done) / len(parts), f"part {number + 1} of {len(parts)}")
+
+        tables = _simulate_part(world_maker("streaming")(part), config, report)
+        if number:
+            del tables["messages"]  # the same in every part
+        write_tables(folder / f"part-{number:05d}", tables)
+    return setup.start + days * DAY
+
+
+def _simulate_part(
+    world: World, config: Config, report: Callable[[float], None]
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """Return the tables of one part of the population after all days under the cautious policy."""
+    days, users = world.days, len(world.users)
     policy, log, sent = CautiousRandom(), [], _no_sends(users)
     for day in range(days):
         epoch = world.start + day * DAY
@@ -84,14 +102,13 @@ def write_demo_log(
         )
         sent = _with(sent, drawn, users)
         log.append(drawn)
-        progress.update("simulate", (day + 1) / days, f"day {day + 1} of {days}")
+        report((day + 1) / days)
     tables = world.tables()
     tables["decisions"] = _decisions(log, world, tables)
-    write_tables(folder, tables)
-    return world.start + days * DAY
+    return tables
 
 
-def _shard(world: StreamingWorld, config: Config) -> Shard:
+def _shard(world: World, config: Config) -> Shard:
     """Return the world as a shard without events: consents already hold its opt-outs."""
     people = len(world.users)
     none = np.zeros(people + 1, np.int64)
@@ -143,7 +160,7 @@ def _with(sent: Sends, drawn: Drawn, users: int) -> Sends:
 
 
 def _decisions(
-    log: list[Drawn], world: StreamingWorld, tables: dict[str, dict[str, NDArray[Any]]]
+    log: list[Drawn], world: World, tables: dict[str, dict[str, NDArray[Any]]]
 ) -> dict[str, NDArray[Any]]:
     """Return all days' decisions as columns of the data contract."""
 

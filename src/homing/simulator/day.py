@@ -8,16 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.schema.times import DAY, HOUR, MINUTE, SECOND
-from homing.simulator.catalogue import CATEGORIES
-from homing.simulator.fatigue import recover
-from homing.simulator.habit import next_dormant, next_habit
-from homing.simulator.latents import Mood
+from homing.simulator.latents import NEVER, Mood, Reach, State
 from homing.simulator.log import Block, caused, organic
-from homing.simulator.randomness import Purpose, stream
-from homing.simulator.reaction import Reaction, message_events, react
+from homing.simulator.mechanisms.fatigue import recover
+from homing.simulator.mechanisms.habit import next_dormant, next_habit
+from homing.simulator.mechanisms.reach import loss_hazard, opt_in_hazard
+from homing.simulator.mechanisms.stages import growth_factor
+from homing.simulator.mechanisms.visits import (
+    displaced,
+    hour_of_day,
+    visit_counts,
+    visit_minutes,
+    weekday_factor,
+)
+from homing.simulator.randomness import Purpose
+from homing.simulator.reaction import Reaction, message_events, react, stages
 from homing.simulator.sending import Sending
 from homing.simulator.setting import Setting
-from homing.simulator.visits import displaced, hour_of_day, visit_counts, visit_minutes, weekday_factor
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -55,31 +62,22 @@ class Visits:
         ).take(np.lexsort((at, user)))
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a day leaves behind."""
-
-    mood: Mood
-    blocks: list[Block]
-    waiting: Sending  # in-app messages that no visit has shown yet
-
-
-def simulate_day(setting: Setting, mood: Mood, day: int, sending: Sending, waiting: Sending) -> Outcome:
-    """Return how a day goes. Pure: the same arguments give the same outcome.
+def simulate_day(setting: Setting, state: State, day: int, sending: Sending) -> tuple[State, list[Block]]:
+    """Return how users stand after a day, and its events. Pure: the same arguments give the same day.
 
     Args:
         setting: the world.
-        mood: users at the start of the day.
+        state: at the start of the day.
         day: number of the day, from 0.
         sending: the day's sends.
-        waiting: in-app messages of earlier days that still wait for a visit.
     """
+    mood, waiting = state.mood, state.waiting
     in_app = setting.channels.index("in_app") if "in_app" in setting.channels else -1
     direct = sending.where(sending.channel != in_app)
     shown_at = direct.slot_start + (direct.uniform[:, 0] * (direct.slot_end - direct.slot_start)).astype(
         np.int64
     )
-    arrives = mood.reachable(direct.user, direct.channel, shown_at)
+    arrives = mood.reach.at(direct.user, direct.channel, shown_at)
     delivered = direct.where(arrives)
     delivered_at = shown_at[arrives]
     reaction = react(setting, mood, day, delivered, delivered_at)
@@ -89,7 +87,7 @@ def simulate_day(setting: Setting, mood: Mood, day: int, sending: Sending, waiti
     queue = fresh.and_then(waiting.where(~np.isin(waiting.user, fresh.user)))  # a newer one replaces an older
     place = _first_visit(visits, queue, setting.start + day * DAY)
     visit_at = visits.at[place] if len(visits.at) else queue.slot_start
-    shown = (place >= 0) & mood.reachable(queue.user, queue.channel, visit_at)
+    shown = (place >= 0) & mood.reach.at(queue.user, queue.channel, visit_at)
     in_visit = queue.where(shown)
     in_visit_at = visit_at[shown] + 2 * SECOND
     in_visit_reaction = react(setting, mood, day, in_visit, in_visit_at)
@@ -104,7 +102,7 @@ def simulate_day(setting: Setting, mood: Mood, day: int, sending: Sending, waiti
         *message_events(setting, in_visit, in_visit_at, in_visit_reaction),
     ]
     after = _next_mood(setting, mood, day, visits, ((delivered, reaction), (in_visit, in_visit_reaction)))
-    return Outcome(after, blocks, queue.where((place < 0) & (queue.slot_start + _WAIT > end)))
+    return State(after, queue.where((place < 0) & (queue.slot_start + _WAIT > end))), blocks
 
 
 def _visits(setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction) -> Visits:
@@ -138,12 +136,12 @@ def _organic_visits(setting: Setting, mood: Mood, day: int) -> Visits:
     users = len(mood.habit)
     busiest = weekday_factor(m.week, np.arange(7)).max()
     mean = busiest * traits.intensity * mood.habit * ~mood.dormant
-    count = visit_counts(mean, stream(setting.seed, day, Purpose.visits).random(users))
+    count = visit_counts(mean, setting.stream(day, Purpose.visits).random(users))
     most = int(count.max(initial=0))
     user = np.repeat(np.arange(users), count)
     turn = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
-    hour_luck = stream(setting.seed, day, Purpose.visit_times).random((most, users))[turn, user]
-    outcomes = stream(setting.seed, day, Purpose.visit_outcomes)
+    hour_luck = setting.stream(day, Purpose.visit_times).random((most, users))[turn, user]
+    outcomes = setting.stream(day, Purpose.visit_outcomes)
     thin, worth = np.empty(len(user)), np.empty(len(user))
     normal = np.empty(len(user))
     for nth in range(most):  # a visit's luck belongs to the user and its turn, however many there are
@@ -186,7 +184,7 @@ def _first_visit(visits: Visits, queue: Sending, day_start: int) -> Ints:
 
 def _visit_events(setting: Setting, day: int, visits: Visits, delivered: Sending) -> list[Block]:
     own = visits.send < 0
-    chance = stream(setting.seed, day, Purpose.organic_conversions).random(len(setting.zone))
+    chance = setting.stream(day, Purpose.organic_conversions).random(len(setting.zone))
     first = np.ones(len(visits.user), np.bool_)
     first[1:] = visits.user[1:] != visits.user[:-1]
     p = setting.mechanisms.conversion
@@ -219,38 +217,66 @@ def _next_mood(
     m = setting.mechanisms
     users = len(mood.habit)
     fatigue, memory = mood.fatigue.copy(), mood.memory.copy()
-    unreachable_from, free_plan = mood.unreachable_from.copy(), mood.free_plan.copy()
+    until, free_plan = mood.reach.until.copy(), mood.free_plan.copy()
     cost = np.zeros(users)
     good = visits.worthwhile.astype(np.float64) * np.where(visits.send >= 0, m.habit.discovery, 1.0)
     worthwhile = np.bincount(visits.user, good, minlength=users).astype(np.float64)
     for sending, reaction in sent:
         category = setting.catalogue.messages.category[sending.message]
         fatigue += _count(sending.user, sending.channel, users, len(setting.channels))
-        memory += _count(sending.user, category, users, len(CATEGORIES))
+        memory += _count(sending.user, category, users, memory.shape[1])
         cost += np.bincount(sending.user, reaction.annoyance, minlength=users)
         inside = (
             setting.through("in_app", sending.channel) & reaction.welcome
         )  # within a visit counted already
         worthwhile += np.bincount(sending.user[inside], minlength=users) * (m.habit.discovery - 1.0)
         out = reaction.opted_out
-        unreachable_from[sending.user[out], sending.channel[out]] = reaction.opt_out_at[out]
-        subscribes = setting.catalogue.subscribes[sending.message]
+        until[sending.user[out], sending.channel[out]] = reaction.opt_out_at[out]
+        subscribes = setting.catalogue.once[sending.message]
         free_plan[sending.user[reaction.converted & subscribes]] = False
+    worthwhile *= growth_factor(m.stages, stages(setting, mood, day))
     habit = next_habit(m.habit, mood.habit, worthwhile, cost)
     visited = np.bincount(visits.user, minlength=users) > 0
-    luck = stream(setting.seed, day, Purpose.churn).random(users)
+    luck = setting.stream(day, Purpose.churn).random(users)
     signed_up = setting.traits.signed_up_at < setting.start + (day + 1) * DAY
     dormant = next_dormant(m.churn, mood.dormant, habit, visited, luck)
     returned = mood.dormant & ~dormant
     habit = np.where(returned, np.maximum(habit, m.churn.habit_after), habit)
+    habit = np.where(signed_up, habit, mood.habit)
+    keeps = recover(np.ones(1), m.stages.memory)[0]
+    reach = replace(mood.reach, until=until)
     return replace(
         mood,
-        habit=np.where(signed_up, habit, mood.habit),
+        habit=habit,
+        average=np.where(signed_up, keeps * mood.average + (1.0 - keeps) * habit, habit),
         dormant=dormant & signed_up,
         fatigue=recover(fatigue, m.fatigue.half_life.of(setting.channels)),
         memory=recover(memory, m.repetition.half_life),
         free_plan=free_plan,
-        unreachable_from=unreachable_from,
+        reach=_next_reach(setting, reach, day, mood.dormant, visited, signed_up),
+    )
+
+
+def _next_reach(
+    setting: Setting, reach: Reach, day: int, dormant: Bools, visited: Bools, signed_up: Bools
+) -> Reach:
+    """Return who can be reached tomorrow: addresses get lost, and people who visit opt in.
+
+    Somebody whose reach ended today, or ends later, is not asked before tomorrow.
+    """
+    m, channels = setting.mechanisms, setting.channels
+    begin = setting.start + day * DAY
+    luck = setting.stream(day, Purpose.reach).random((3, *reach.since.shape))
+    at = begin + (luck[2] * DAY).astype(np.int64)
+    open_ended = (reach.since <= begin) & (reach.until == NEVER)
+    ended = (reach.since == NEVER) | (reach.until <= begin)
+    loses = open_ended & (luck[0] < loss_hazard(m.token_loss, m.token_loss.hazard.of(channels), dormant))
+    asked = visited & signed_up & (setting.traits.signed_up_at <= begin)
+    joins = ended & (luck[1] < opt_in_hazard(m.opt_in, m.opt_in.hazard.of(channels), asked, reach.lost))
+    return Reach(
+        since=np.where(joins, at, reach.since),
+        until=np.where(loses, at, np.where(joins, NEVER, reach.until)),
+        lost=np.where(joins, False, reach.lost | loses),
     )
 
 

@@ -1,4 +1,4 @@
-"""Random numbers that depend on (seed, day, purpose) and on the place of the user, and on nothing else.
+"""Random numbers that depend on (luck, day, purpose) and on the place of the user, and on nothing else.
 
 Two policies on the same population thus meet the same luck: what a user draws on a day for a purpose does
 not depend on who else was sent what.
@@ -23,8 +23,15 @@ class Purpose(IntEnum):
     sends = 6
     churn = 7
     organic_conversions = 8
+    reach = 9
 
 
-def stream(seed: int, day: int, purpose: Purpose) -> np.random.Generator:
-    """Return the generator of one purpose on one day; day -1 is the world's making."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, day + 1, int(purpose)])))
+def stream(luck: tuple[int, ...], day: int, purpose: Purpose) -> np.random.Generator:
+    """Return the generator of one purpose on one day.
+
+    Args:
+        luck: the seed, then the part of the population, then the replicate of a rollout.
+        day: from 0; -1 is the world's making.
+        purpose: what for.
+    """
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([*luck, day + 1, int(purpose)])))

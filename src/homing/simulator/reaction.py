@@ -8,14 +8,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.schema.times import HOUR, MINUTE, SECOND
-from homing.simulator.catalogue import DOMAINS
+from homing.schema.times import DAY, HOUR, MINUTE, MISSING, SECOND
 from homing.simulator.channels import ByChannel
-from homing.simulator.conversion import conversion_delay, conversion_probability
-from homing.simulator.fatigue import annoyance, fatigue_logit, opt_out_hazard, repetition_factor
 from homing.simulator.latents import NEVER, Mood
 from homing.simulator.log import Block, caused
-from homing.simulator.response import click_probability, open_delay, open_logit, sigmoid, worth_probability
+from homing.simulator.mechanisms.conversion import conversion_delay, conversion_probability
+from homing.simulator.mechanisms.drift import drift_logit, taste_share
+from homing.simulator.mechanisms.fatigue import annoyance, fatigue_logit, opt_out_hazard, repetition_factor
+from homing.simulator.mechanisms.response import (
+    click_probability,
+    open_delay,
+    open_logit,
+    sigmoid,
+    worth_probability,
+)
+from homing.simulator.mechanisms.stages import annoyance_factor, stage_of
 from homing.simulator.sending import Sending
 from homing.simulator.setting import Setting
 
@@ -43,9 +50,26 @@ class Reaction:
     opt_out_at: Ints  # [n] us, where opted out
 
 
-def relevance_of(setting: Setting, user: Ints, message: Ints) -> Floats:
-    """Return the cosine [n] of each user's taste and each message's topics."""
-    return np.asarray(np.einsum("ij,ij->i", setting.traits.taste[user], setting.catalogue.topics[message]))
+def relevance_of(setting: Setting, day: int, user: Ints, message: Ints) -> Floats:
+    """Return the cosine [n] of each user's taste on a day and each message's topics."""
+    taste, share = setting.traits.taste[user], taste_share(setting.mechanisms.drift, day)
+    if share > 0:
+        taste = (1.0 - share) * taste + share * setting.traits.later_taste[user]
+        taste /= np.linalg.norm(taste, axis=1, keepdims=True)
+    return np.asarray(np.einsum("ij,ij->i", taste, setting.catalogue.topics[message]))
+
+
+def _doublings(setting: Setting, message: Ints, at: Ints) -> Floats:
+    """Return how often the age of each message [n] at `at` has doubled, in log2(1 + days)."""
+    out = setting.catalogue.messages.valid_from[message]
+    days = np.where(out == MISSING, 0.0, (at - out) / DAY)
+    return np.asarray(np.log2(1.0 + np.maximum(days, 0.0)))
+
+
+def stages(setting: Setting, mood: Mood, day: int) -> NDArray[np.int8]:
+    """Return the stage [users] of every user at the start of a day, a place in STAGES."""
+    tenure = (setting.start + day * DAY - setting.traits.signed_up_at) / DAY
+    return stage_of(setting.mechanisms.stages, tenure, mood.habit, mood.average, mood.dormant)
 
 
 def open_probability(
@@ -59,15 +83,20 @@ def open_probability(
         opening,
         base=setting.by_channel(opening.base, channel),
         moment_weight=setting.by_channel(opening.moment, channel),
-        relevance=relevance_of(setting, user, message),
+        relevance=relevance_of(setting, day, user, message),
         appeal=setting.catalogue.appeal[message],
         affinity=traits.affinity[user, channel],
         receptivity=24 * setting.rhythm[traits.archetype[user], hour.astype(np.int64) % 24],
         habit=mood.habit[user],
         dormant=mood.dormant[user],
+        staleness=setting.catalogue.urgency[message] * _doublings(setting, message, at),
     )
     logit = logit + fatigue_logit(
         m.fatigue, setting.by_channel(m.fatigue.penalty, channel), mood.fatigue[user, channel]
+    )
+    drift = m.drift
+    logit = logit + drift_logit(
+        drift, day, setting.by_channel(drift.slow, channel), setting.by_channel(drift.sudden, channel)
     )
     category = setting.catalogue.messages.category[message]
     return sigmoid(logit) * repetition_factor(m.repetition, mood.memory[user, category])
@@ -77,7 +106,7 @@ def react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) ->
     """Return what deliveries at `at` (us, [n]) bring about, by the luck that each row carries."""
     m, catalogue = setting.mechanisms, setting.catalogue
     user, message, channel = sending.user, sending.message, sending.channel
-    relevance = relevance_of(setting, user, message)
+    relevance = relevance_of(setting, day, user, message)
     quality, appeal = catalogue.quality[message], catalogue.appeal[message]
     level = mood.fatigue[user, channel]
     push = setting.through("push", channel)
@@ -99,7 +128,7 @@ def react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) ->
     hazard = opt_out_hazard(
         m.opt_out, setting.by_channel(m.opt_out.base, channel), level, relevance, appeal, welcome
     )
-    staying = mood.unreachable_from[user, channel] == NEVER
+    staying = mood.reach.until[user, channel] == NEVER
     leaving = open_delay(np.full(len(user), m.opt_out.delay), np.ones(len(user)), sending.normal[:, 3])
     return Reaction(
         opened=opened,
@@ -107,7 +136,8 @@ def react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) ->
         clicked=clicked,
         click_at=click_at,
         welcome=welcome,
-        annoyance=annoyance(
+        annoyance=annoyance_factor(m.stages, stages(setting, mood, day)[user])
+        * annoyance(
             m.annoyance, setting.by_channel(m.annoyance.cost, channel), level, relevance, appeal, welcome
         ),
         converted=converted,
@@ -124,7 +154,7 @@ def _convert(
     """Return whether, when (us) and for how much each send converts; subscribers do not subscribe again."""
     p = setting.mechanisms.conversion
     domain = setting.catalogue.messages.domain[sending.message]
-    goals = [p.goals[known.name] for known in DOMAINS]
+    goals = [known.goal for known in setting.spec.domains]
     chance = conversion_probability(
         p,
         np.array([goal.rate for goal in goals])[domain],
@@ -134,7 +164,7 @@ def _convert(
     )
     delay = np.array([goal.delay for goal in goals])[domain]
     minutes = conversion_delay(p, delay, sending.normal[:, 2])
-    subscribed = setting.catalogue.subscribes[sending.message] & ~mood.free_plan[sending.user]
+    subscribed = setting.catalogue.once[sending.message] & ~mood.free_plan[sending.user]
     converted = clicked & ~subscribed & (sending.uniform[:, 5] < chance) & (minutes <= p.longest)
     return (
         converted,

@@ -11,21 +11,32 @@ from homing.simulator.catalogue import Catalogue
 from homing.simulator.channels import ByChannel
 from homing.simulator.latents import Traits
 from homing.simulator.mechanisms import Mechanisms
+from homing.simulator.randomness import Purpose, stream
+from homing.simulator.spec import Spec
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The world without its moods."""
+    """The world without its state."""
 
-    seed: int
+    spec: Spec
+    luck: tuple[int, ...]  # the seed, the part of the population, and in a rollout its replicate
     start: int  # us
     channels: tuple[str, ...]
-    mechanisms: Mechanisms
     catalogue: Catalogue
     traits: Traits
     zone: NDArray[np.int32]  # [users]
     offsets: NDArray[np.int64]  # [days, zones] us from UTC
     rhythm: NDArray[np.float64]  # [archetypes, 24] shares of a day
+
+    @property
+    def mechanisms(self) -> Mechanisms:
+        """What happens in the world."""
+        return self.spec.mechanisms
+
+    def stream(self, day: int, purpose: Purpose) -> np.random.Generator:
+        """Return the random numbers of one purpose on one day."""
+        return stream(self.luck, day, purpose)
 
     def local(self, day: int, user: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return instants [n] as us since 1970-01-01T00:00 on each user's own clock."""

@@ -31,9 +31,11 @@ class Opening:
     )  # by log receptivity; assumed
     habit: float = 0.8  # by habit, centred at 0.5; assumed
     dormant: float = -1.2  # people who left rarely look; assumed
+    staleness: float = 0.35  # by urgency, for each doubling of the days since the message came out; assumed
     relevance_on: bool = True
     affinity_on: bool = True
     moment_on: bool = True
+    staleness_on: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def open_logit(
     receptivity: Floats,
     habit: Floats,
     dormant: NDArray[np.bool_],
+    staleness: Floats,
 ) -> Floats:
     """Return the logit of an open before fatigue and repetition.
 
@@ -107,6 +110,7 @@ def open_logit(
         receptivity: [n] the user's activity at the local hour over its mean over the day, > 0.
         habit: [n] in [0, 1].
         dormant: [n] whether the user has left.
+        staleness: [n] urgency times log2(1 + days since the message came out), >= 0.
 
     Returns:
         [n] logits.
@@ -118,6 +122,8 @@ def open_logit(
         logit = logit + affinity
     if p.moment_on:
         logit = logit + moment_weight * np.log(np.clip(receptivity, 0.2, 4.0))
+    if p.staleness_on:
+        logit = logit - p.staleness * staleness
     return np.asarray(logit)
 
 

@@ -1,0 +1,90 @@
+"""A world as numbers: its people, its messages and their generators, and its mechanisms.
+
+A preset is a `Spec`; `dataclasses.replace` makes another world of one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from homing.simulator.channels import KNOWN, ByChannel
+from homing.simulator.mechanisms import Mechanisms
+from homing.simulator.mechanisms.conversion import Goal
+
+#: How a generator's domain value hangs together with what the message is worth to the user.
+#: informative: follows relevance; loudness: follows appeal and activity, not fit; price_blind: money,
+#: follows relevance but not what the user would pay, and far too high; noise: nothing.
+Belief = Literal["informative", "loudness", "price_blind", "noise"]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Upstream code that makes a domain's opportunities. Assumed."""
+
+    share: float  # of all opportunities
+    targeting: float  # weight of relevance in its choice of a message, against luck
+    life: tuple[float, float]  # days that an opportunity lives: shortest, longest
+    belief: Belief
+    scale: float = 1.0  # of the domain value, in the domain's own unit
+    missing: float = 0.0  # share of the values that are missing
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One domain of messages. Counts, quality, appeal and urgency are assumed."""
+
+    name: str
+    short: str  # in message ids
+    messages: int
+    categories: tuple[str, ...]
+    quality: float  # mean of what the message leads to, in [0, 1]
+    appeal: float  # mean of how loud it is, in [0, 1]
+    goal: Goal
+    generator: Generator
+    channels: tuple[str, ...] = KNOWN
+    valid_days: int = 0  # 0: for ever
+    urgency: float = 0.0  # in [0, 1]: how fast it goes stale after `valid_from`
+    once: bool = False  # a conversion is a subscription: made once, and only free users are offered it
+
+
+@dataclass(frozen=True)
+class People:
+    """What users are drawn from. Published: about half of users opt in to push. All else is assumed."""
+
+    intensity: float = 1.5  # visits a day at full habit: median
+    intensity_spread: float = 0.7  # sigma of the log
+    match: float = 0.7  # logit of the probability that a visit by oneself is worth it: median
+    match_spread: float = 0.6
+    taste_spread: float = 1.3  # sigma of the log of each topic's weight before it is scaled
+    correlation: float = 0.3  # of activity with the match of content, and with being less sensitive to prices
+    free: float = 0.5  # logit of being on the free plan
+    newcomers: float = 0.05  # share who sign up during the period
+    newcomer_habit: float = 0.35
+    devices: tuple[float, float, float] = (0.38, 0.47, 0.15)  # shares of iOS, Android, web
+    opt_in: ByChannel = field(default=ByChannel(push=0.05, email=1.3, in_app=3.5))  # logit
+    opt_in_by_habit: ByChannel = field(default=ByChannel(push=1.6, email=0.8, in_app=0.5))  # centred at 0.45
+    opted_out_before: float = 0.04  # share of opt-ins that ended before the period
+    affinity_spread: float = 0.7  # of the logit offset by channel
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All numbers of a world."""
+
+    name: str
+    topics: tuple[str, ...]
+    domains: tuple[Domain, ...]
+    people: People = field(default_factory=People)
+    mechanisms: Mechanisms = field(default_factory=Mechanisms)
+    opportunities: float = 1.35  # that generators try to make a user and day
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names of all categories, domain by domain."""
+        return tuple(f"{domain.name}/{name}" for domain in self.domains for name in domain.categories)
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """Names of the generators, one a domain."""
+        return tuple(f"{domain.name}_generator" for domain in self.domains)
