@@ -107,7 +107,8 @@ def test_events_that_a_message_caused_name_it_and_follow_its_delivery(driven: Dr
     events = driven.world.events()
     caused = events["decision"].any(axis=1)
     np.testing.assert_array_equal(caused, events["message"] >= 0)
-    np.testing.assert_array_equal(caused, events["channel"] >= 0)
+    joined = events["type"] == EVENT_TYPES.index("opted_in")
+    np.testing.assert_array_equal(caused | joined, events["channel"] >= 0)
     assert {(int(a), int(b)) for a, b in events["decision"][caused]} <= driven.decisions
 
     def times(name: str) -> dict[tuple[int, int], int]:
@@ -144,11 +145,15 @@ def test_no_delivery_after_an_opt_out(driven: Driven) -> None:
     assert late and not any(late)
 
 
-def test_opt_outs_become_consents(driven: Driven) -> None:
+def test_opt_outs_and_opt_ins_become_consents(driven: Driven) -> None:
     table = driven.world.tables()["consents"]
-    during = (table["at"] >= driven.world.start) & ~table["reachable"]
-    assert during.sum() == len(driven.events("opted_out")["at"])
-    assert set(table["reason"][during]) == {"opt_out"}
+    during = table["at"] >= driven.world.start
+    reasons = table["reason"][during]
+    assert set(reasons) == {"opt_out", "opt_in", "token_lost"}
+    np.testing.assert_array_equal(table["reachable"][during], reasons == "opt_in")
+    assert (reasons == "opt_out").sum() == len(driven.events("opted_out")["at"])
+    newcomers = np.isin(table["at"][during], driven.world.users.signed_up_at)
+    assert ((reasons == "opt_in") & ~newcomers).sum() == len(driven.events("opted_in")["at"]) > 10
 
 
 def test_base_rates_are_within_published_ranges(driven: Driven) -> None:

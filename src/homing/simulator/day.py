@@ -102,7 +102,13 @@ def simulate_day(setting: Setting, state: State, day: int, sending: Sending) -> 
         *message_events(setting, in_visit, in_visit_at, in_visit_reaction),
     ]
     after = _next_mood(setting, mood, day, visits, ((delivered, reaction), (in_visit, in_visit_reaction)))
+    blocks.append(_opt_ins(mood.reach, after.reach))
     return State(after, queue.where((place < 0) & (queue.slot_start + _WAIT > end))), blocks
+
+
+def _opt_ins(before: Reach, after: Reach) -> Block:
+    user, channel = np.nonzero(before.since != after.since)
+    return replace(organic("opted_in", user, after.since[user, channel]), channel=channel.astype(np.int16))
 
 
 def _visits(setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction) -> Visits:
