@@ -151,7 +151,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Estimate what policies are worth, from decisions that training never saw."""
-    _evaluate(_open(workspace), [name.strip() for name in policies.split(",") if name.strip()], as_json)
+    _evaluate(_open(workspace), _names(policies), as_json)
 
 
 @app.command()
@@ -208,6 +208,60 @@ def simulate(
             out, world, Setup(users, days, seed), policy, _config(rules), workers=workers, progress=bars
         )
     _print(as_json, made.to_dict(), lambda console: show.simulated(console, made))
+
+
+@app.command()
+def compare(
+    policies: Annotated[str, typer.Option(help="Policies, separated by commas.")] = "hold,random",
+    world: WorldName = "streaming",
+    users: Annotated[int, typer.Option(min=2, help="People in the world.")] = 20_000,
+    days: Annotated[int, typer.Option(min=1, help="Days, with one decision a user and day.")] = 90,
+    baseline: Annotated[str, typer.Option(help="Policy from which differences are taken.")] = "hold",
+    seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Worlds: this seed and those after it.")] = 1,
+    replicates: Annotated[int, typer.Option(min=1, help="Lives of each person, averaged.")] = 1,
+    rules: Rules = None,
+    train_users: Annotated[
+        int, typer.Option(min=100, help="People in the log that trained policies learn from.")
+    ] = 20_000,
+    train_days: Annotated[int, typer.Option(min=21, help="Days of that log.")] = 42,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--workspace", "-w", help="Folder that keeps what was trained, to be used again."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the page and its facts, leaderboard.html and .json."),
+    ] = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare policies on the same people of a simulated world, under the same luck."""
+    import shlex
+    from dataclasses import replace
+
+    from homing.app import show
+    from homing.lifecycle.compare import Schooling
+    from homing.lifecycle.compare import compare as run_comparison
+    from homing.report import write_leaderboard
+    from homing.simulator import Setup
+
+    with _bars() as bars:
+        found = run_comparison(
+            world,
+            Setup(users, days, seed),
+            _names(policies),
+            _config(rules),
+            baseline,
+            seeds,
+            replicates,
+            Schooling(train_users, train_days, keep),
+            workers,
+            bars,
+        )
+    found = replace(found, command=shlex.join(["homing", *sys.argv[1:]]))
+    page = None if out is None else write_leaderboard(found, out / "leaderboard.html")[0]
+    _print(as_json, found.to_dict(), lambda console: show.compared(console, found, page))
 
 
 @app.command()
@@ -292,6 +346,10 @@ def config_explain(
     path = workspace / "homing.toml"
     found = keys(load_config(path) if path.is_file() else Config(), key)
     _print(as_json, [asdict(k) for k in found], lambda console: show.config_keys(console, found))
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _config(rules: Path | None) -> Config:

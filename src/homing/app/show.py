@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from homing.lifecycle.simulate import Simulated
     from homing.lifecycle.train import Trained
     from homing.report.facts import Alert, Estimate, Facts
+    from homing.report.leaderboard import Leaderboard, Measure, Score
     from homing.schema.reference import Key
     from homing.store import Finding, ImportSummary, IngestSummary
 
@@ -83,6 +85,57 @@ def simulated(console: Console, made: Simulated) -> None:
     kept = f", {made.kept} of them written before" if made.kept else ""
     parts = f"{made.parts} part{'s' if made.parts > 1 else ''}{kept}"
     console.print(f"{parts}, in {made.seconds:.1f} s; next: 'homing ingest {made.folder} -w WORKSPACE'")
+
+
+def compared(console: Console, found: Leaderboard, page: Path | None) -> None:
+    """Print a leaderboard, in tables of at most 80 columns."""
+    console.print(f"[bold]{found.header.verdict}[/]", highlight=False)
+    console.print()
+    first, *others = found.measures
+    order = [
+        (
+            standing.policy,
+            f"{standing.scores[0].mean.value:.4g}",
+            _difference(standing.scores[0].difference),
+            _relative(standing.scores[0]),
+        )
+        for standing in found.standings
+    ]
+    heads = ("policy", first.name, f"against {found.baseline}", "in %")
+    table(console, f"{found.world}, {found.days} days, {found.people:,} people", heads, order)
+    _compared(console, f"Against {found.baseline}, in %", found, others[:3], _relative)
+    _compared(console, "Means a person", found, others[3:], _mean)
+    if page is not None:
+        console.print(f"page: {page}", soft_wrap=True)
+
+
+def _compared(
+    console: Console,
+    title: str,
+    found: Leaderboard,
+    measures: Sequence[Measure],
+    shown: Callable[[Score], str],
+) -> None:
+    rows = [
+        (standing.policy, *(shown(standing.score(measure.name)) for measure in measures))
+        for standing in found.standings
+    ]
+    table(console, title, ("policy", *(measure.name for measure in measures)), rows)
+
+
+def _mean(score: Score) -> str:
+    return f"{score.mean.value:.3g}"
+
+
+def _difference(estimate: Estimate | None) -> str:
+    return "" if estimate is None else f"{estimate.value:+.2g} [{estimate.low:.2g}, {estimate.high:.2g}]"
+
+
+def _relative(score: Score) -> str:
+    found = score.relative
+    if found is None:
+        return ""
+    return f"{100 * found.value:+.2f} [{100 * found.low:.2f}, {100 * found.high:.2f}]"
 
 
 def imported(console: Console, summary: ImportSummary) -> None:
