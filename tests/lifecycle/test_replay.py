@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 from small_world import SmallWorld
 
-from homing.lifecycle.replay import Replay, batches, chosen_candidates, replay, take_rows
+from homing.decision.replay import Replay, batches, replay, take_rows
+from homing.lifecycle.replay import chosen_candidates
 from homing.schema import Config, Shard, parse_config
 from homing.store import load_shard
 
