@@ -109,8 +109,8 @@ def _draw(
     domain = np.searchsorted(shares[:-1] / shares[-1], rng.random(n), side="right")
     targeting = np.array([generator.targeting for generator in generators])[domain]
     fits, message, relevance = _choose(rng, user, domain, targeting, created, traits, catalogue)
-    noise, missing = rng.standard_normal(n), rng.random(n)
-    missing = missing < np.array([generator.missing for generator in generators])[domain]
+    noise = rng.standard_normal(n)
+    missing = rng.random(n) < np.array([generator.missing for generator in generators])[domain]
     life = np.array([generator.life for generator in generators])[domain]
     hours = ((life[:, 0] + (life[:, 1] - life[:, 0]) * rng.random(n)) * 24).astype(np.int64)
     until = catalogue.messages.valid_until[message]
