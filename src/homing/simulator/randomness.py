@@ -34,4 +34,4 @@ def stream(luck: tuple[int, ...], day: int, purpose: Purpose) -> np.random.Gener
         day: from 0; -1 is the world's making.
         purpose: what for.
     """
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([*luck, day + 1, int(purpose)])))
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence([*luck, day + 1, int(purpose)])))
