@@ -27,11 +27,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from homing.lifecycle.demo import write_demo_log
 from homing.lifecycle.release import load_release
+from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import train
 from homing.schema.tables import INGESTED
 from homing.schema.times import DAY, parse_time
+from homing.simulator import Setup
 from homing.store import Workspace
 
 WORLD, DAYS = 50_000, 14
@@ -49,10 +50,10 @@ def make(folder: Path, users: int) -> Workspace:
     """Make the ledger and train a release."""
     workspace = Workspace.create(folder, _TOML)
     log = folder / "log"
-    write_demo_log(log, workspace.config, WORLD, DAYS)
+    simulate(log, "streaming", Setup(WORLD, DAYS), "random", workspace.config)
     with workspace.ledger.write() as writer:
         for table in INGESTED:
-            rows = pl.read_parquet(log / f"{table.name}.parquet")
+            rows = pl.read_parquet(log / "*" / f"{table.name}.parquet")
             ids = [
                 name
                 for name in ("user_id", "opportunity_id", "decision_id", "event_id")

@@ -15,6 +15,7 @@ from rich.console import Console
 from homing.app.progress import Bars
 
 if TYPE_CHECKING:
+    from homing.schema import Config
     from homing.store import Workspace
 
 app = typer.Typer(
@@ -32,6 +33,12 @@ app.add_typer(configuring, name="config")
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of the workspace.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
 At = Annotated[str, typer.Option("--at", help="ISO 8601 time, such as 2026-03-01T06:00Z.")]
+WorldName = Annotated[str, typer.Option("--world", help="Name of the world, such as streaming.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the world: its messages, its people, their luck.")]
+Rules = Annotated[
+    Path | None, typer.Option("--rules", help="A homing.toml with the hard rules; by default its defaults.")
+]
+Workers = Annotated[int, typer.Option(min=0, help="Parts of the population at once; 0: one a core.")]
 HERE = Path()
 
 
@@ -180,6 +187,30 @@ def run(
 
 
 @app.command()
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the log; one folder a part inside.")],
+    world: WorldName = "streaming",
+    users: Annotated[int, typer.Option(min=1, help="People in the world.")] = 20_000,
+    days: Annotated[int, typer.Option(min=1, help="Days, with one decision a user and day.")] = 42,
+    seed: Seed = 0,
+    policy: Annotated[str, typer.Option(help="Who decides: a policy that needs no training.")] = "random",
+    rules: Rules = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Let a policy decide in a simulated world, and write the log that any real system would write."""
+    from homing.app import show
+    from homing.lifecycle.simulate import simulate as run_simulation
+    from homing.simulator import Setup
+
+    with _bars() as bars:
+        made = run_simulation(
+            out, world, Setup(users, days, seed), policy, _config(rules), workers=workers, progress=bars
+        )
+    _print(as_json, made.to_dict(), lambda console: show.simulated(console, made))
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Workspace to make, or to go on with.")] = Path("demo"),
     users: Annotated[int, typer.Option(min=100, help="Users of the simulated world.")] = 20_000,
@@ -188,20 +219,23 @@ def demo(
 ) -> None:
     """Simulate six weeks of a music-streaming app, and run the main job on its log."""
     from homing.app import show
-    from homing.lifecycle.demo import write_demo_log
+    from homing.lifecycle.simulate import simulate as run_simulation
+    from homing.simulator import Setup
     from homing.store import Workspace
     from homing.store import ingest as ingest_files
 
-    made = (folder / "homing.toml").is_file()
-    workspace = Workspace.open(folder) if made else Workspace.create(folder)
+    there = (folder / "homing.toml").is_file()
+    workspace = Workspace.open(folder) if there else Workspace.create(folder)
     log = folder / "log"
     with _bars() as bars:
-        end = write_demo_log(log, workspace.config, users, days, seed, bars)
+        made = run_simulation(
+            log, "streaming", Setup(users, days, seed), "random", workspace.config, progress=bars
+        )
         summary = ingest_files(workspace, [log], progress=bars.update)
     show.ingested(Console(), summary)
     _train(workspace, as_json=False)
     _evaluate(workspace, [], as_json=False)
-    _plan_or_keep(workspace, end, quiet=False)
+    _plan_or_keep(workspace, made.end, quiet=False)
     _report(workspace, None, as_json=False)
 
 
@@ -258,6 +292,12 @@ def config_explain(
     path = workspace / "homing.toml"
     found = keys(load_config(path) if path.is_file() else Config(), key)
     _print(as_json, [asdict(k) for k in found], lambda console: show.config_keys(console, found))
+
+
+def _config(rules: Path | None) -> Config:
+    from homing.schema.config import Config, load_config
+
+    return Config() if rules is None else load_config(rules)
 
 
 def _open(folder: Path) -> Workspace:

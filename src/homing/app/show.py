@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from homing.lifecycle.evaluate import Evaluated
     from homing.lifecycle.explain import Explanation
     from homing.lifecycle.plan import Planned
+    from homing.lifecycle.simulate import Simulated
     from homing.lifecycle.train import Trained
     from homing.report.facts import Alert, Estimate, Facts
     from homing.schema.reference import Key
@@ -65,6 +66,23 @@ def ingested(console: Console, summary: IngestSummary) -> None:
     if summary.reasons:
         reasons = [(r.table, r.reason, f"{r.count:,}", r.example) for r in summary.reasons]
         table(console, "Quarantined", ("table", "reason", "rows", "for example"), reasons, left=2)
+
+
+def simulated(console: Console, made: Simulated) -> None:
+    """Print what a simulated log comes to."""
+    tally = made.tally
+    rows = [
+        ("users", f"{made.users:,}"),
+        ("decisions", f"{tally.decisions:,}"),
+        ("  sends", f"{tally.sends:,}"),
+        ("opportunities", f"{tally.rows['opportunities']:,}"),
+        ("events", f"{tally.rows['events']:,}"),
+        *((f"  {kind}", f"{number:,}") for kind, number in tally.events.items()),
+    ]
+    table(console, f"{made.world}, {made.days} days", ("", "count"), rows)
+    kept = f", {made.kept} of them written before" if made.kept else ""
+    parts = f"{made.parts} part{'s' if made.parts > 1 else ''}{kept}"
+    console.print(f"{parts}, in {made.seconds:.1f} s; next: 'homing ingest {made.folder} -w WORKSPACE'")
 
 
 def imported(console: Console, summary: ImportSummary) -> None:
