@@ -141,8 +141,7 @@ def _organic_visits(setting: Setting, mood: Mood, day: int) -> Visits:
     m, traits = setting.mechanisms, setting.traits
     users = len(mood.habit)
     busiest = weekday_factor(m.week, np.arange(7)).max()
-    mean = busiest * traits.intensity * mood.habit * ~mood.dormant
-    count = visit_counts(mean, setting.stream(day, Purpose.visits).random())
+    count = visit_counts(visit_mean(setting, mood), setting.stream(day, Purpose.visits).random())
     most = int(count.max(initial=0))
     user = np.repeat(np.arange(users), count)
     turn = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
@@ -240,27 +239,47 @@ def _next_mood(
         until[sending.user[out], sending.channel[out]] = reaction.opt_out_at[out]
         subscribes = setting.catalogue.once[sending.message]
         free_plan[sending.user[reaction.converted & subscribes]] = False
-    worthwhile *= growth_factor(m.stages, stages(setting, mood, day))
-    habit = next_habit(m.habit, mood.habit, worthwhile, cost)
+    habit = grown(setting, mood, day, worthwhile, cost)
     visited = np.bincount(visits.user, minlength=users) > 0
     luck = setting.stream(day, Purpose.churn).random()
     signed_up = setting.traits.signed_up_at < setting.start + (day + 1) * DAY
     dormant = next_dormant(m.churn, mood.dormant, habit, visited, luck)
     returned = mood.dormant & ~dormant
     habit = np.where(returned, np.maximum(habit, m.churn.habit_after), habit)
+    reach = replace(mood.reach, until=until)
+    return replace(
+        rested(setting, replace(mood, fatigue=fatigue, memory=memory), day, habit),
+        dormant=dormant & signed_up,
+        free_plan=free_plan,
+        reach=_next_reach(setting, reach, day, mood.dormant, visited, signed_up),
+    )
+
+
+def grown(setting: Setting, mood: Mood, day: int, worthwhile: Floats, cost: Floats) -> Floats:
+    """Return the habit [users] after a day of so many worthwhile visits and of so much annoyance."""
+    factor = growth_factor(setting.mechanisms.stages, stages(setting, mood, day))
+    return next_habit(setting.mechanisms.habit, mood.habit, worthwhile * factor, cost)
+
+
+def rested(setting: Setting, mood: Mood, day: int, habit: Floats) -> Mood:
+    """Return users after the night: with their new habit [users], and less tired of what they were sent."""
+    m = setting.mechanisms
+    signed_up = setting.traits.signed_up_at < setting.start + (day + 1) * DAY
     habit = np.where(signed_up, habit, mood.habit)
     keeps = recover(np.ones(1), m.stages.memory)[0]
-    reach = replace(mood.reach, until=until)
     return replace(
         mood,
         habit=habit,
         average=np.where(signed_up, keeps * mood.average + (1.0 - keeps) * habit, habit),
-        dormant=dormant & signed_up,
-        fatigue=recover(fatigue, m.fatigue.half_life.of(setting.channels)),
-        memory=recover(memory, m.repetition.half_life),
-        free_plan=free_plan,
-        reach=_next_reach(setting, reach, day, mood.dormant, visited, signed_up),
+        fatigue=recover(mood.fatigue, m.fatigue.half_life.of(setting.channels)),
+        memory=recover(mood.memory, m.repetition.half_life),
     )
+
+
+def visit_mean(setting: Setting, mood: Mood) -> Floats:
+    """Return the mean number [users] of visits that are tried on a day; quieter weekdays keep a part."""
+    busiest = weekday_factor(setting.mechanisms.week, np.arange(7)).max()
+    return np.asarray(busiest * setting.traits.intensity * mood.habit * ~mood.dormant)
 
 
 def _next_reach(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,16 @@ class Setting:
     offsets: NDArray[np.int64]  # [days, zones] us from UTC
     rhythm: NDArray[np.float64]  # [archetypes, 24] shares of a day
     person: NDArray[np.int64] | None = None  # [users] whose luck each has, in a rollout; None: their own
+
+    def take(self, user: NDArray[np.int64], person: NDArray[np.int64], luck: tuple[int, ...]) -> Setting:
+        """Return the world of some users, who may come several times.
+
+        Args:
+            user: [rows] code.
+            person: [rows] whose luck each row has.
+            luck: what the random numbers depend on.
+        """
+        return replace(self, luck=luck, traits=self.traits.take(user), zone=self.zone[user], person=person)
 
     @property
     def mechanisms(self) -> Mechanisms:
