@@ -7,7 +7,7 @@ softmax without exploration takes the best. They are slow, and for small populat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +54,16 @@ LATER: Final = {
     ("opted_out", "count"): "opt_outs",
 }
 
-Columns = tuple[NDArray[np.int64], ...]
-#: Truth, sends as columns user, message, channel, slot start and slot end [n], and their epochs [n] to one
-#: column [n] for each objective.
-_Value = Callable[[Truth, Columns, NDArray[np.int64]], list[NDArray[np.float64]]]
+#: Truth, sends and their epochs [n] to one column [n] for each objective.
+_Value = Callable[[Truth, "_Sends", NDArray[np.int64]], list[NDArray[np.float64]]]
+
+
+class _Sends(NamedTuple):
+    user: NDArray[np.int64]  # [n] code, as all of them the world's
+    message: NDArray[np.int64]  # [n] code
+    channel: NDArray[np.int64]  # [n] code
+    slot_start: NDArray[np.int64]  # [n] us
+    slot_end: NDArray[np.int64]  # [n] us
 
 
 def one_step(config: Config) -> Entrant:
@@ -76,7 +82,7 @@ def one_step(config: Config) -> Entrant:
     """
     fields = _fields(config, IMMEDIATE)
 
-    def value(truth: Truth, sends: Columns, epoch: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+    def value(truth: Truth, sends: _Sends, epoch: NDArray[np.int64]) -> list[NDArray[np.float64]]:
         whenever, columns = truth.expected(*sends), []
         for objective, name in zip(config.objectives.values(), fields, strict=True):
             expected = whenever
@@ -107,8 +113,8 @@ def look_ahead(config: Config, days: int = 28, replicates: int = 64, seed: int =
     """
     fields = _fields(config, LATER)
 
-    def value(truth: Truth, sends: Columns, epoch: NDArray[np.int64]) -> list[NDArray[np.float64]]:
-        mean = truth.effect(*sends, days=days, replicates=replicates).mean
+    def value(truth: Truth, sends: _Sends, epoch: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+        mean = truth.effect(*sends, days, replicates).mean
         return [np.zeros(len(epoch)) if name is None else getattr(mean, name) for name in fields]
 
     return _entrant("look-ahead-oracle", config, value, seed, _MOST_USERS)
@@ -120,8 +126,8 @@ def _fields(config: Config, known: Mapping[tuple[str, str], str]) -> list[str | 
     for (key, objective), name in zip(config.objectives.items(), names, strict=True):
         if name is None and objective.weight:
             raise InputError(
-                f"objectives.{key} == {objective.aggregate} of {objective.event!r}, which this oracle does not "
-                f"know; it knows {', '.join(f'{how} of {event}' for event, how in known)}; set its weight to 0"
+                f"objectives.{key} == {objective.aggregate} of {objective.event!r}, must be one of "
+                f"{', '.join(f'{how} of {event}' for event, how in known)} for this oracle; or set its weight to 0"
             )
     return names
 
@@ -145,17 +151,15 @@ def _entrant(name: str, config: Config, value: _Value, seed: int = 0, most: int 
             def values(candidates: Candidates) -> NDArray[np.float32]:
                 result = np.zeros((len(candidates), len(config.objectives)), np.float32)
                 sent = np.flatnonzero(~candidates.is_hold)
-                user, epoch = (
-                    column[candidates.row[sent]] for column in (candidates.rows.user, candidates.rows.at)
-                )
-                sends = (
-                    user,
-                    platform.in_world("messages", candidates.message[sent]),
-                    platform.in_world("channels", candidates.channel[sent]),
+                row = candidates.row[sent]
+                sends = _Sends(
+                    candidates.rows.user[row].astype(np.int64),
+                    platform.in_world("messages", candidates.message[sent]).astype(np.int64),
+                    platform.in_world("channels", candidates.channel[sent]).astype(np.int64),
                     candidates.slot_start[sent],
                     candidates.slot_end[sent],
                 )
-                result[sent] = np.column_stack(value(truth, sends, epoch))
+                result[sent] = np.column_stack(value(truth, sends, candidates.rows.at[row]))
                 return result
 
             return values

@@ -86,8 +86,8 @@ def immediate(
 
 def _direct(setting: Setting, mood: Mood, day: int, sends: Asked, until: Ints | None) -> Expected:
     """Return what arrives at a uniform moment of the slot brings."""
-    since, until = _span(mood, sends.channel)
-    edges = np.clip(_edges(setting, day, sends.start, sends.end, HOUR), since, until)
+    opens, closes = _span(mood, sends.channel)
+    edges = np.clip(_edges(setting, day, sends.start, sends.end, HOUR), opens, closes)
     weight = np.diff(edges, axis=1) / (sends.end - sends.start)[:, None]
     return _brought(setting, mood, day, sends, edges, weight, until)
 
@@ -97,7 +97,7 @@ def _in_app(setting: Setting, mood: Mood, day: int, sends: Asked, until: Ints | 
     m = setting.mechanisms
     in_app = setting.channels.index("in_app")
     step = HOUR if m.response.opening.moment.in_app and m.response.opening.moment_on else 6 * HOUR
-    since, until = _span(mood, sends.channel)
+    opens, closes = _span(mood, sends.channel)
     here, left = (~mood.dormant).astype(np.float64), mood.dormant.astype(np.float64)  # not shown yet
     mood = replace(mood, dormant=np.zeros_like(mood.dormant))  # nobody who has left visits
     total = Expected(*(np.zeros(len(sends.start)) for _ in fields(Expected)))
@@ -106,7 +106,7 @@ def _in_app(setting: Setting, mood: Mood, day: int, sends: Asked, until: Ints | 
         low = np.clip(np.maximum(sends.start, setting.traits.signed_up_at), begin, begin + DAY)
         high = np.maximum(np.clip(sends.start + WAIT, begin, begin + DAY), low)
         mean = visit_mean(setting, mood)
-        edges = np.clip(_edges(setting, today, low, high, step), since, until)
+        edges = np.clip(_edges(setting, today, low, high, step), opens, closes)
         before = _share_before(setting, today, low[:, None])
         inside = np.clip(edges, low[:, None], high[:, None])
         unseen = no_visit(mean, _share_before(setting, today, inside) - before)
@@ -136,10 +136,8 @@ def _span(mood: Mood, channel: Ints) -> tuple[Ints, Ints]:
     """Return since when and until when each row is reachable, us [n, 1]."""
     row = np.arange(len(channel))
     far = NEVER // 2  # so that sums with it do not overflow
-    since, until = (
-        np.minimum(edge[row, channel], far)[:, None] for edge in (mood.reach.since, mood.reach.until)
-    )
-    return since, np.maximum(since, until)
+    since = np.minimum(mood.reach.since[row, channel], far)[:, None]
+    return since, np.maximum(np.minimum(mood.reach.until[row, channel], far)[:, None], since)
 
 
 def _edges(setting: Setting, day: int, low: Ints, high: Ints, step: int) -> Ints:
