@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from homing.simulator.spec import Generator, Spec
 
 _LEAD: Final = 3  # days before the start from which opportunities may still be alive
 _TRIES: Final = 3  # messages that a generator looks at
+_AT_ONCE: Final = 500  # users
 _EXAGGERATION: Final = 0.05  # conversions that a price-blind generator expects of a message that does not fit
 
 
@@ -33,22 +34,81 @@ class Generated:
 def build_opportunities(
     spec: Spec, setup: Setup, traits: Traits, free_plan: NDArray[np.bool_], catalogue: Catalogue
 ) -> Generated:
-    """Draw the opportunities of the whole period.
+    """Draw the opportunities of the whole period, some hundred users at a time so that they fit the cache.
 
     Each domain's generator looks at a few of its messages and takes the one that it believes to fit. Its
     domain value is what `Belief` says.
     """
     rng = stream((setup.seed, setup.first), -1, Purpose.opportunities)
-    users, days, start = setup.users, setup.days, setup.start
+    generated, made = [], 0
+    for first in range(0, setup.users, _AT_ONCE):
+        users = np.arange(first, min(first + _AT_ONCE, setup.users))
+        drawn = _draw(rng, spec, setup, users, traits, free_plan, catalogue)
+        digest = md5_words(opportunity_ids(setup, made + drawn.number))[:, 0]
+        order = np.lexsort((digest, drawn.user))
+        generated.append(drawn.take(order))
+        generated[-1].digest[:] = digest[order]
+        generated[-1].number[:] += made
+        made += len(order)
+    rows = {
+        field.name: np.concatenate([getattr(drawn, field.name) for drawn in generated])
+        for field in fields(_Drawn)
+    }
+    counts = np.bincount(rows["user"], minlength=setup.users)
+    return Generated(
+        opportunities=Opportunities(
+            offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+            hash=rows["digest"],
+            message=rows["message"].astype(np.int32),
+            generator=rows["domain"].astype(np.int32),
+            domain_value=rows["value"].astype(np.float32),
+            created_at=rows["created"],
+            earliest_at=rows["created"],
+            expires_at=rows["expires"],
+            numeric=np.empty((made, 0), np.float32),
+            categorical=np.empty((made, 0), np.int32),
+        ),
+        number=rows["number"],
+    )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Opportunities of some users, in the order of users."""
+
+    user: NDArray[np.int64]  # [n] code
+    message: NDArray[np.int64]  # [n] code
+    domain: NDArray[np.int64]  # [n] code, the generator's too
+    created: NDArray[np.int64]  # [n] us
+    expires: NDArray[np.int64]  # [n] us
+    value: NDArray[np.float64]  # [n] NaN: missing
+    number: NDArray[np.int64]  # [n]
+    digest: NDArray[np.uint64]  # [n]
+
+    def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
+        """Return some rows."""
+        return type(self)(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+def _draw(
+    rng: np.random.Generator,
+    spec: Spec,
+    setup: Setup,
+    users: NDArray[np.int64],
+    traits: Traits,
+    free_plan: NDArray[np.bool_],
+    catalogue: Catalogue,
+) -> _Drawn:
+    """Return the opportunities of some users; `digest` is still to be filled in."""
     generators = [domain.generator for domain in spec.domains]
-    n = int(rng.poisson(spec.opportunities * users * (days + _LEAD)))
-    created = np.sort(start + (rng.random(n) * (days + _LEAD) - _LEAD) * DAY).astype(np.int64)
-    user = rng.integers(0, users, n)
-    shares = np.array([generator.share for generator in generators])
-    domain = rng.choice(len(generators), n, p=shares / shares.sum())
+    days = setup.days + _LEAD
+    user = np.repeat(users, rng.poisson(spec.opportunities * days, len(users)))
+    n = len(user)
+    created = (setup.start + (rng.random(n) * days - _LEAD) * DAY).astype(np.int64)
+    shares = np.cumsum([generator.share for generator in generators])
+    domain = np.searchsorted(shares[:-1] / shares[-1], rng.random(n), side="right")
     targeting = np.array([generator.targeting for generator in generators])[domain]
     fits, message, relevance = _choose(rng, user, domain, targeting, created, traits, catalogue)
-    keep = fits & (created >= traits.signed_up_at[user]) & (free_plan[user] | ~catalogue.once[message])
     noise = rng.standard_normal(n)
     missing = rng.random(n) < np.array([generator.missing for generator in generators])[domain]
     life = np.array([generator.life for generator in generators])[domain]
@@ -66,27 +126,18 @@ def build_opportunities(
             traits.intensity[user[mine]],
             noise[mine],
         )
-    keep &= expires > created
-    user, message, domain, created, expires, value = (
-        column[keep] for column in (user, message, domain, created, expires, value)
-    )
-    number = np.arange(len(user))
-    digest = md5_words(opportunity_ids(setup, number))[:, 0]
-    order = np.lexsort((digest, user))
-    return Generated(
-        opportunities=Opportunities(
-            offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(user, minlength=users))]),
-            hash=digest[order],
-            message=message[order].astype(np.int32),
-            generator=domain[order].astype(np.int32),
-            domain_value=value[order].astype(np.float32),
-            created_at=created[order],
-            earliest_at=created[order],
-            expires_at=expires[order],
-            numeric=np.empty((len(order), 0), np.float32),
-            categorical=np.empty((len(order), 0), np.int32),
-        ),
-        number=number[order],
+    keep = fits & (created >= traits.signed_up_at[user]) & (expires > created)
+    keep &= free_plan[user] | ~catalogue.once[message]
+    kept = np.flatnonzero(keep)
+    return _Drawn(
+        user=user[kept],
+        message=message[kept],
+        domain=domain[kept],
+        created=created[kept],
+        expires=expires[kept],
+        value=value[kept],
+        number=np.arange(len(kept)),
+        digest=np.zeros(len(kept), np.uint64),
     )
 
 

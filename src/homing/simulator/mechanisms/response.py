@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.simulator.channels import ByChannel
+from homing.simulator.mechanisms.log_normal import share_within
 
 MEAN_RELEVANCE = 0.4  # mean cosine of a user's taste and a message's topics; effects are centred on it
 
@@ -145,3 +146,8 @@ def worth_probability(p: Worth, relevance: Floats, quality: Floats, appeal: Floa
 def open_delay(median: Floats, spread: Floats, normal: Floats) -> Floats:
     """Return log-normal delays [n] in minutes: `median * exp(spread * normal)`."""
     return np.asarray(median * np.exp(spread * normal))
+
+
+def opened_within(median: Floats, spread: Floats, minutes: Floats) -> Floats:
+    """Return the probability [n] that `open_delay` is at most so many minutes."""
+    return share_within(minutes, median, spread)

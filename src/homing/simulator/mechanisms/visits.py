@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from homing.simulator.mechanisms.log_normal import clipped_mean
+
 Floats = NDArray[np.float64]
 
 _MOST_A_DAY = 16  # visits; more than this are cut
+_SHORTEST = 0.5  # minutes of a visit
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,24 @@ def visit_counts(mean: Floats, uniform: Floats) -> NDArray[np.int64]:
     return count
 
 
+def no_visit(mean: Floats, share: Floats) -> Floats:
+    """Return the probability that none of `visit_counts` falls where each falls with probability `share`.
+
+    Args:
+        mean: [n] Poisson mean of the day before the cut.
+        share: [n] or [n, places], in [0, 1].
+    """
+    mean = mean.reshape(len(mean), *(1,) * (share.ndim - 1))
+    term, seen = np.exp(-mean), np.zeros_like(mean)
+    power, none = np.ones_like(share), np.zeros_like(share)
+    for k in range(_MOST_A_DAY):
+        none += term * power
+        seen = seen + term
+        power = power * (1.0 - share)
+        term = term * mean / (k + 1)
+    return np.asarray(none + (1.0 - seen) * power)
+
+
 def weekday_factor(p: Week, weekday: NDArray[np.int64]) -> Floats:
     """Return the factor on visits [n] for weekdays int [n], 0: Monday."""
     return np.asarray(p.factor, np.float64)[weekday] if p.on else np.ones(len(weekday))
@@ -80,7 +101,15 @@ def hour_of_day(cumulative: Floats, archetype: NDArray[np.int16], uniform: Float
 def visit_minutes(p: Length, scale: Floats, normal: Floats, worthwhile: NDArray[np.bool_]) -> Floats:
     """Return minutes [n]: `median * scale * exp(spread * normal)`, shorter when disappointing."""
     minutes = p.median * scale * np.exp(p.spread * normal) * np.where(worthwhile, 1.0, p.disappointing)
-    return np.clip(minutes, 0.5, p.longest)
+    return np.clip(minutes, _SHORTEST, p.longest)
+
+
+def mean_minutes(p: Length, scale: Floats, worth: Floats) -> Floats:
+    """Return the mean of `visit_minutes` [n] when the visit is worth it with probability `worth` [n]."""
+    good, bad = (
+        clipped_mean(p.median * scale * f, p.spread, _SHORTEST, p.longest) for f in (1.0, p.disappointing)
+    )
+    return np.asarray(worth * good + (1.0 - worth) * bad)
 
 
 def displaced(
