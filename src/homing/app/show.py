@@ -135,7 +135,9 @@ def _relative(score: Score) -> str:
     found = score.relative
     if found is None:
         return ""
-    return f"{100 * found.value:+.2f} [{100 * found.low:.2f}, {100 * found.high:.2f}]"
+    low, high = 100 * found.low, 100 * found.high
+    digits = 2 if max(abs(low), abs(high)) < 10 else 1 if high - low < 10 else 0
+    return f"{100 * found.value:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def imported(console: Console, summary: ImportSummary) -> None:

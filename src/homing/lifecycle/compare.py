@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from homing.engine import over_shards, worker_count
 from homing.lifecycle.contender import Entrant
 from homing.lifecycle.entrants import Known, Trained, find_entrant
-from homing.lifecycle.ground import Ground, prepare_ground
+from homing.lifecycle.ground import Ground, prepare_ground, with_click
 from homing.lifecycle.measures import lives
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.rollout import rollout
@@ -154,6 +154,7 @@ def compare(
     progress, timings, schooling = progress or Silent(), Timings(), schooling or Schooling()
     names = tuple(dict.fromkeys([baseline, *policies]))
     known = {name: find_entrant(name) for name in names}
+    config = with_click(config)
     maker = world_maker(world)
     setup = dataclasses.replace(setup, channels=tuple(config.channels))
     log = schooling if any(isinstance(one, Trained) for one in known.values()) else None
@@ -162,8 +163,8 @@ def compare(
     for number in range(seeds):
         of_seed = dataclasses.replace(setup, seed=setup.seed + number)
         with _ground(world, of_seed, config, log, workers, progress, timings) as ground:
-            entrants = {name: _made(one, ground) for name, one in known.items()}
-            rules, words = (ground.config, ground.vocabularies) if ground else (config, None)
+            entrants = {name: _made(one, ground, config) for name, one in known.items()}
+            words = ground.vocabularies if ground else None
             parts = list(of_seed.parts())
             shares = _Shares(progress, (number, seeds), len(parts) * len(names) * replicates)
 
@@ -171,7 +172,6 @@ def compare(
                 place: int,
                 parts: list[Setup] = parts,
                 entrants: dict[str, Entrant] = entrants,
-                rules: Config = rules,
                 words: Vocabularies | None = words,
                 shares: _Shares = shares,
             ) -> tuple[_Sums, tuple[Measure, ...]]:
@@ -180,7 +180,7 @@ def compare(
                     total = np.zeros(())
                     for replicate in range(replicates):
                         lived = maker(dataclasses.replace(parts[place], replicate=replicate))
-                        run = rollout(lived, entrant(lived), rules, words, shares.listener(name))
+                        run = rollout(lived, entrant(lived), config, words, shares.listener(name))
                         told = lives(run)
                         total = total + np.column_stack([told.numbers, told.active, told.active_weeks])
                     numbers.append(total / replicates)
@@ -210,11 +210,11 @@ def compare(
     )
 
 
-def _made(known: Known, ground: Ground | None) -> Entrant:
+def _made(known: Known, ground: Ground | None, config: Config) -> Entrant:
     if isinstance(known, Trained):
         assert ground is not None
         return known.make(ground)
-    return known.make()
+    return known.make(config)
 
 
 @contextmanager

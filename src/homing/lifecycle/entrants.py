@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import Context, Hold, Policy, Uniform
-from homing.decision.softmax import softmax
+from homing.decision.baselines import BASELINES, make
 from homing.lifecycle.contender import Contender, Entrant
-from homing.schema import InputError
+from homing.lifecycle.oracles import look_ahead, one_step
+from homing.schema import Config, InputError
 from homing.schema.errors import nearest
 
 if TYPE_CHECKING:
@@ -40,37 +42,10 @@ class CautiousRandom:
 
 
 @dataclass(frozen=True)
-class SendPenalty:
-    """Greedy on one objective, of which every send costs a fixed amount."""
-
-    objective: int  # place among the objectives
-    penalty: float  # in the objective's unit
-    name: str = "greedy-penalty"
-    floor: float = 0.0
-
-    def probabilities(self, context: Context) -> NDArray[np.float64]:
-        """Return float64 [n].
-
-        Raises:
-            InputError: the context has no values.
-        """
-        if context.values is None:
-            raise InputError(f"policy {self.name!r} needs values of the candidates; pass a score function")
-        worth = context.values[:, self.objective].astype(np.float64)
-        worth -= self.penalty * ~context.candidates.is_hold
-        return context.with_forced(softmax(worth, context.candidates.offsets, _COLD, 0.0))
-
-
-#: Of `greedy-penalty`: a click is worth a send where at least one in twenty is expected. Assumed.
-PENALTY: Final = 0.05
-_COLD: Final = 1e-9  # a softmax of this temperature is a maximum
-
-
-@dataclass(frozen=True)
 class Free:
     """How a policy is made that needs no training."""
 
-    make: Callable[[], Entrant]
+    make: Callable[[Config], Entrant]
 
 
 @dataclass(frozen=True)
@@ -83,38 +58,42 @@ class Trained:
 Known = Free | Trained
 
 
-def plain(policy: Policy) -> Entrant:
-    """Return a policy that looks neither at events nor at a model as an entrant of every world."""
-    return lambda world: Contender(policy.name, policy, history=False)
+def entering(policy: Policy, *, history: bool = True) -> Entrant:
+    """Return a policy that looks at no model as an entrant of every world."""
+    return lambda world: Contender(policy.name, policy, history=history)
 
 
-def scored(name: str, policy: Policy, ground: Ground) -> Entrant:
-    """Return a policy that looks at the release's values as an entrant of every world."""
-    return lambda world: Contender(name, policy, ground.score)
+def _learned(objective: str | None, ground: Ground) -> Entrant:
+    policy = ground.release.policy(objective)
+    return lambda world: Contender(policy.name, policy, ground.score)
 
 
-def _greedy(ground: Ground) -> Entrant:
-    return scored("greedy", ground.release.greedy(ground.click), ground)
-
-
-def _greedy_penalty(ground: Ground) -> Entrant:
-    place = ground.release.objectives.index(ground.click)
-    return scored("greedy-penalty", SendPenalty(place, PENALTY), ground)
+def _baseline(name: str, ground: Ground) -> Entrant:
+    policy = make(name, ground.shards(), ground.config, ground.release.objectives)
+    # a baseline that was told a column ranks by it, even where it could do without
+    scored = BASELINES[name.partition(":")[0]].values or getattr(policy, "column", None) is not None
+    return lambda world: Contender(name, policy, ground.score if scored else None)
 
 
 #: Every policy that comes with Homing; one more is one more line.
 KNOWN: Final[Mapping[str, Known]] = {
-    "hold": Free(lambda: plain(Hold())),
-    "uniform": Free(lambda: plain(Uniform())),
-    "random": Free(lambda: plain(CautiousRandom())),
-    "learned": Trained(lambda ground: scored("learned", ground.release.policy(), ground)),
-    "greedy": Trained(_greedy),
-    "greedy-penalty": Trained(_greedy_penalty),
+    "hold": Free(lambda config: entering(Hold(), history=False)),
+    "uniform": Free(lambda config: entering(Uniform(), history=False)),
+    "random": Free(lambda config: entering(CautiousRandom(), history=False)),
+    "learned": Trained(partial(_learned, None)),
+    **{
+        name: Trained(partial(_baseline, name))
+        if baseline.log or baseline.values
+        else Free(lambda config, name=name: entering(make(name, (), config)))  # type: ignore[misc]
+        for name, baseline in BASELINES.items()
+    },
+    "oracle": Free(one_step),
+    "lookahead": Free(look_ahead),
 }
 
 
 def entrant_names() -> tuple[str, ...]:
-    """Return every name that `find_entrant` knows."""
+    """Return every name that `find_entrant` knows; `learned` and `greedy` take NAME:OBJECTIVE, too."""
     return (*KNOWN, *sorted(entry.name for entry in entry_points(group=GROUP)))
 
 
@@ -122,14 +101,20 @@ def find_entrant(name: str) -> Known:
     """Return how the policy of that name is made.
 
     Args:
-        name: one of `KNOWN`, or an entry point of the group `homing.policies`: a policy, or a class or
-            function that makes one, or an `Entrant`. One that has a method `fit` is trained first.
+        name: one of `KNOWN`, or an entry point of the group `homing.policies`: a policy, a class or function
+            that makes one, or an `Entrant`. A class with a method `fit(shards, config)` is trained by it, and
+            its policy is given the release's values.
 
     Raises:
         InputError: there is no such policy.
     """
+    kind, _, objective = name.partition(":")
     if name in KNOWN:
         return KNOWN[name]
+    if kind == "learned":
+        return Trained(partial(_learned, objective))
+    if kind in BASELINES and BASELINES[kind].values:
+        return Trained(partial(_baseline, name))
     for entry in entry_points(group=GROUP):
         if entry.name == name:
             return _registered(name, entry.load())
@@ -137,7 +122,7 @@ def find_entrant(name: str) -> Known:
     raise InputError(f"policy == {name!r}, must be one of {', '.join(names)}{nearest(name, names)}")
 
 
-def untrained(name: str) -> Entrant:
+def untrained(name: str, config: Config) -> Entrant:
     """Return the policy of that name, which must need no training, as an entrant.
 
     Raises:
@@ -150,17 +135,24 @@ def untrained(name: str) -> Entrant:
             f"policy == {name!r} learns from a log, must be one that does not, such as {free}; "
             "'homing compare' makes a log and trains on it"
         )
-    return known.make()
+    return known.make(config)
 
 
 def _registered(name: str, found: Any) -> Known:
     """Return how a policy of another package is made from what its entry point gives."""
-    policy = found if hasattr(found, "probabilities") and not isinstance(found, type) else found()
-    if hasattr(policy, "probabilities"):
-        return Free(lambda: lambda world: Contender(name, policy))
-    if callable(policy):
-        return Free(lambda: policy)
+    if isinstance(found, type) and hasattr(found, "fit"):
+
+        def fitted(ground: Ground) -> Entrant:
+            policy = found.fit(ground.shards(), ground.config)
+            return lambda world: Contender(name, policy, ground.score)
+
+        return Trained(fitted)
+    made = found if hasattr(found, "probabilities") and not isinstance(found, type) else found()
+    if hasattr(made, "probabilities"):
+        return Free(lambda config: lambda world: Contender(name, made))
+    if callable(made):
+        return Free(lambda config: made)
     raise InputError(
-        f"policy == {name!r}: the entry point gives a {type(policy).__name__}, must give a policy with a "
+        f"policy == {name!r}: the entry point gives a {type(made).__name__}, must give a policy with a "
         "method `probabilities`, or a function from a world to a Contender"
     )

@@ -7,6 +7,7 @@ cautious random policy. The catalogue is the same, as its messages' features com
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,10 @@ from homing.lifecycle.release import Release, current_release, load_release
 from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import train
 from homing.schema import Candidates, Config, Shard, Vocabularies, parse_config
-from homing.schema.config import Objective
 from homing.schema.reference import default_toml
 from homing.schema.times import DAY
 from homing.simulator import PART_USERS, Setup
-from homing.store import Workspace, ingest
+from homing.store import Workspace, ingest, load_shard
 
 _CLICK = "click"  # name of the objective that is added where none is a click
 
@@ -41,10 +41,10 @@ class Ground:
         """Rules and objectives, a click among them."""
         return self.release.config
 
-    @property
-    def click(self) -> str:
-        """Name of the objective that is the probability of a click."""
-        return next(name for name in self.release.objectives if _is_click(self.config.objectives[name]))
+    def shards(self) -> Iterator[Shard]:
+        """Yield the ledger, partition by partition."""
+        for partition in range(self.workspace.ledger.partitions):
+            yield load_shard(self.workspace, partition).shard
 
     def score(self, shard: Shard) -> Score:
         """Return the release's values of candidates, as `decide` wants them."""
@@ -71,7 +71,7 @@ def prepare_ground(
         folder: of the workspace; the log is in `log` within it.
         world: its name.
         setup: of the comparison.
-        config: rules and objectives.
+        config: rules and objectives, a click among them.
         users: in the log.
         days: of the log, which end where the comparison begins.
         workers: parts at once.
@@ -80,7 +80,6 @@ def prepare_ground(
     Raises:
         InputError: the folder has a log of other settings.
     """
-    config = with_click(config)
     if (folder / "homing.toml").is_file():
         workspace = Workspace.open(folder)
     else:
@@ -103,12 +102,8 @@ def prepare_ground(
 
 def with_click(config: Config) -> Config:
     """Return the configuration with a click on the decision's message as an objective without weight."""
-    if any(map(_is_click, config.objectives.values())):
+    if any(objective.event == "clicked" for objective in config.objectives.values()):
         return config
     told = config.model_dump(mode="json", exclude_none=True)
     told["objectives"][_CLICK] = {"event": "clicked", "window": "3d", "scope": "decision", "weight": 0.0}
     return parse_config(told)
-
-
-def _is_click(objective: Objective) -> bool:
-    return objective.event == "clicked" and objective.aggregate == "any"

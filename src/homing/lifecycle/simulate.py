@@ -107,7 +107,7 @@ def simulate(
         InputError: the world or the policy is not known, or the folder holds a log of other settings.
     """
     progress, began = progress or Silent(), time.perf_counter()
-    maker, entrant = world_maker(world), entrant or untrained(policy)
+    maker, entrant = world_maker(world), entrant or untrained(policy, config)
     setup = dataclasses.replace(setup, channels=tuple(config.channels))
     _claim(folder, _settings(world, setup, policy, config))
     parts = list(setup.parts())
