@@ -15,6 +15,7 @@ from rich.console import Console
 from homing.app.progress import Bars
 
 if TYPE_CHECKING:
+    from homing.lifecycle.evaluate import Evaluated
     from homing.schema import Config
     from homing.store import Workspace
 
@@ -269,27 +270,31 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="Workspace to make, or to go on with.")] = Path("demo"),
     users: Annotated[int, typer.Option(min=100, help="Users of the simulated world.")] = 20_000,
     days: Annotated[int, typer.Option(min=21, help="Days of the log.")] = 42,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the world.")] = 0,
+    trial: Annotated[int, typer.Option(min=7, help="Days of the trial after it.")] = 28,
+    seed: Seed = 0,
 ) -> None:
-    """Simulate six weeks of a music-streaming app, and run the main job on its log."""
+    """Log a simulated streaming app, learn from it, and try what was learned on half of its users."""
     from homing.app import show
+    from homing.lifecycle.ground import Ground
     from homing.lifecycle.simulate import simulate as run_simulation
+    from homing.lifecycle.trial import hold_trial
     from homing.simulator import Setup
     from homing.store import Workspace
     from homing.store import ingest as ingest_files
 
     there = (folder / "homing.toml").is_file()
     workspace = Workspace.open(folder) if there else Workspace.create(folder)
-    log = folder / "log"
+    log, setup = folder / "log", Setup(users, days + trial, seed)
     with _bars() as bars:
-        made = run_simulation(
-            log, "streaming", Setup(users, days, seed), "random", workspace.config, progress=bars
-        )
+        made = run_simulation(log, "streaming", setup, "random", workspace.config, until=days, progress=bars)
         summary = ingest_files(workspace, [log], progress=bars.update)
     show.ingested(Console(), summary)
     _train(workspace, as_json=False)
-    _evaluate(workspace, [], as_json=False)
+    evaluated = _evaluate(workspace, [], as_json=False)
     _plan_or_keep(workspace, made.end, quiet=False)
+    with _bars() as bars:
+        found = hold_trial("streaming", setup, days, Ground.of(workspace), evaluated.values, progress=bars)
+    show.tried(Console(), found)
     _report(workspace, None, as_json=False)
 
 
@@ -378,7 +383,7 @@ def _train(workspace: Workspace, as_json: bool, quiet: bool = False) -> None:
         _print(as_json, data, lambda console: show.trained(console, result))
 
 
-def _evaluate(workspace: Workspace, policies: list[str], as_json: bool, quiet: bool = False) -> None:
+def _evaluate(workspace: Workspace, policies: list[str], as_json: bool, quiet: bool = False) -> Evaluated:
     from homing.app import show
     from homing.lifecycle.evaluate import evaluate as run_evaluate
 
@@ -386,6 +391,7 @@ def _evaluate(workspace: Workspace, policies: list[str], as_json: bool, quiet: b
         result = run_evaluate(workspace, policies, bars)
     if not quiet:
         _print(as_json, result.record.facts.to_dict(), lambda console: show.evaluated(console, result))
+    return result
 
 
 def _plan(workspace: Workspace, at: int, as_json: bool, quiet: bool = False) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from homing.lifecycle.plan import Planned
     from homing.lifecycle.simulate import Simulated
     from homing.lifecycle.train import Trained
-    from homing.report.facts import Alert, Estimate, Facts
+    from homing.report.facts import Alert, ArmMeasure, Estimate, Facts, Trial
     from homing.report.leaderboard import Leaderboard, Measure, Score
     from homing.schema.reference import Key
     from homing.store import Finding, ImportSummary, IngestSummary
@@ -132,12 +132,49 @@ def _difference(estimate: Estimate | None) -> str:
 
 
 def _relative(score: Score) -> str:
-    found = score.relative
-    if found is None:
-        return ""
+    return "" if score.relative is None else _percent(score.relative)
+
+
+def _percent(found: Estimate) -> str:
     low, high = 100 * found.low, 100 * found.high
     digits = 2 if max(abs(low), abs(high)) < 10 else 1 if high - low < 10 else 0
     return f"{100 * found.value:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def tried(console: Console, trial: Trial) -> None:
+    """Print a trial's arms, and what had been promised beside what happened."""
+    rows = [
+        (
+            measure.name,
+            f"{measure.treatment.value:.4g}",
+            f"{measure.control.value:.4g}",
+            Text(_percent(measure.relative), _tone(measure)),
+        )
+        for measure in trial.measures
+    ]
+    title = f"Trial: {trial.days} days, {trial.people[0]:,} and {trial.people[1]:,} people"
+    table(console, title, ("a person", trial.treatment, trial.control, "difference, %"), rows)
+    promises = [
+        (
+            promise.objective,
+            f"{promise.log.value:.3g}",
+            *(f"{e.value:.3g} {_interval(e)}" for e in (promise.promised, promise.realised)),
+        )
+        for promise in trial.promises
+    ]
+    heads = ("per decision", "log", f"{trial.treatment}, promised", f"{trial.treatment}, happened")
+    table(console, "What the log promised, and what happened", heads, promises)
+    console.print(
+        "[dim]The promise is of one decision in the situations of the log. It does not cover what the "
+        "policy's own earlier decisions do to people, nor later weeks; the trial has both.[/]\n"
+    )
+
+
+def _tone(measure: ArmMeasure) -> str:
+    low, high = measure.difference.low, measure.difference.high
+    if measure.direction == "none" or low <= 0 <= high:
+        return "dim"
+    return "green" if (low > 0) == (measure.direction == "up") else "red"
 
 
 def imported(console: Console, summary: ImportSummary) -> None:

@@ -180,7 +180,7 @@ def compare(
                     total = np.zeros(())
                     for replicate in range(replicates):
                         lived = maker(dataclasses.replace(parts[place], replicate=replicate))
-                        run = rollout(lived, entrant(lived), config, words, shares.listener(name))
+                        run = rollout(lived, entrant(lived), config, words, report=shares.listener(name))
                         told = lives(run)
                         total = total + np.column_stack([told.numbers, told.active, told.active_weeks])
                     numbers.append(total / replicates)

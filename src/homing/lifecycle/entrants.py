@@ -138,6 +138,16 @@ def untrained(name: str, config: Config) -> Entrant:
     return known.make(config)
 
 
+def made(name: str, ground: Ground) -> Entrant:
+    """Return the policy of that name as an entrant, trained on the ground where it has to be.
+
+    Raises:
+        InputError: there is no such policy.
+    """
+    known = find_entrant(name)
+    return known.make(ground) if isinstance(known, Trained) else known.make(ground.config)
+
+
 def _registered(name: str, found: Any) -> Known:
     """Return how a policy of another package is made from what its entry point gives."""
     if isinstance(found, type) and hasattr(found, "fit"):

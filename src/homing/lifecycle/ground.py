@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,16 @@ class Ground:
     workspace: Workspace
     release: Release
     vocabularies: Vocabularies
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Self:
+        """Return a workspace's ledger with its current release.
+
+        Raises:
+            WorkspaceError: there is no release.
+        """
+        vocabularies = workspace.ledger.vocabularies()
+        return cls(workspace, load_release(workspace, vocabularies), vocabularies)
 
     @property
     def config(self) -> Config:
@@ -96,8 +107,7 @@ def prepare_ground(
     if not current_release(workspace):
         ingest(workspace, [folder / "log"], progress=progress.update)
         train(workspace, progress)
-    vocabularies = workspace.ledger.vocabularies()
-    return Ground(workspace, load_release(workspace, vocabularies), vocabularies)
+    return Ground.of(workspace)
 
 
 def with_click(config: Config) -> Config:

@@ -13,7 +13,7 @@ from homing.report.facts import Facts, Header, Stage
 from homing.schema import WorkspaceError
 from homing.store import Workspace
 
-STAGES = ("train", "evaluate", "plan")
+STAGES = ("train", "evaluate", "plan", "demo")
 
 
 @dataclass(frozen=True)

@@ -114,22 +114,25 @@ def rollout(
     contender: Contender,
     config: Config,
     vocabularies: Vocabularies | None = None,
+    until: int | None = None,
     report: Callable[[float], None] | None = None,
 ) -> Rollout:
-    """Let one contender decide on all days of a part of a world.
+    """Let one contender decide for a part of a world.
 
     Args:
         world: fresh.
         contender: who decides.
         config: the hard rules, the objectives and the salt.
         vocabularies: of the ledger that it was trained on; None: the world's own.
+        until: number of days; None: all of the world's.
         report: is told after each day which share of the days is done.
     """
     run = Rollout(world, config, vocabularies)
-    for day in range(world.days):
+    days = world.days if until is None else until
+    for day in range(days):
         run.day([contender])
         if report is not None:
-            report((day + 1) / world.days)
+            report((day + 1) / days)
     return run
 
 

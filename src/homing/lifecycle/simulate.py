@@ -88,6 +88,7 @@ def simulate(
     policy: str,
     config: Config,
     entrant: Entrant | None = None,
+    until: int | None = None,
     workers: int = 0,
     progress: Progress | None = None,
 ) -> Simulated:
@@ -100,6 +101,7 @@ def simulate(
         policy: what the log's `release_id` calls the policy.
         config: the hard rules and the salt.
         entrant: makes the policy ready for a part; None: the one of that name that needs no training.
+        until: days after which the log ends, while the world goes on; None: all of the setup's.
         workers: parts at once; 0: as many as there are cores.
         progress: where to report.
 
@@ -109,7 +111,8 @@ def simulate(
     progress, began = progress or Silent(), time.perf_counter()
     maker, entrant = world_maker(world), entrant or untrained(policy, config)
     setup = dataclasses.replace(setup, channels=tuple(config.channels))
-    _claim(folder, _settings(world, setup, policy, config))
+    days = setup.days if until is None else until
+    _claim(folder, _settings(world, setup, days, policy, config))
     parts = list(setup.parts())
     done, lock = [0.0] * len(parts), Lock()
 
@@ -123,7 +126,7 @@ def simulate(
         kept = target.is_dir()
         if not kept:
             part = maker(parts[number])
-            run = rollout(part, entrant(part), config, report=partial(report, number))
+            run = rollout(part, entrant(part), config, until=days, report=partial(report, number))
             tables = log_tables(run, policy)
             if number:
                 del tables["messages"]  # the same in every part
@@ -138,8 +141,8 @@ def simulate(
         world=world,
         policy=policy,
         users=setup.users,
-        days=setup.days,
-        end=setup.start + setup.days * DAY,
+        days=days,
+        end=setup.start + days * DAY,
         parts=len(parts),
         kept=sum(kept for _, kept in made),
         tally=Tally.total(tally for tally, _ in made),
@@ -150,11 +153,17 @@ def simulate(
 def log_tables(run: Rollout, policy: str) -> dict[str, Table]:
     """Return the log of a rollout as columns of the data contract, decisions included.
 
+    In the middle of the world's period, people and opportunities that nobody knows of yet are left out.
+
     Args:
         run: as far as its days have gone.
         policy: the decisions' `release_id`.
     """
-    tables = run.world.tables()
+    tables, now = run.world.tables(), run.world.now
+    user_id, opportunity_id = tables["users"]["user_id"], tables["opportunities"]["opportunity_id"]
+    if now < run.world.start + run.world.days * DAY:
+        tables["users"] = _before(tables["users"], "signed_up_at", now)
+        tables["opportunities"] = _before(tables["opportunities"], "created_at", now)
     log, words = run.log, run.vocabularies
 
     def column(name: str) -> NDArray[Any]:
@@ -171,8 +180,8 @@ def log_tables(run: Rollout, policy: str) -> dict[str, Table]:
         "release_id": np.full(len(epoch), policy),
         "epoch_at": epoch,
         "decided_at": epoch,
-        "user_id": tables["users"]["user_id"][np.concatenate([drawn.rows.user for drawn in log])],
-        "opportunity_id": named(column("opportunity"), tables["opportunities"]["opportunity_id"]),
+        "user_id": user_id[np.concatenate([drawn.rows.user for drawn in log])],
+        "opportunity_id": named(column("opportunity"), opportunity_id),
         "message_id": named(message, words.messages.names),
         "channel": named(column("channel"), words.channels.names),
         "slot_start": column("slot_start"),
@@ -186,13 +195,20 @@ def log_tables(run: Rollout, policy: str) -> dict[str, Table]:
     return tables
 
 
-def _settings(world: str, setup: Setup, policy: str, config: Config) -> dict[str, Any]:
+def _before(table: Table, column: str, now: int) -> Table:
+    """Return the rows of what was known at an instant (us): a decision at it would see them."""
+    known = table[column] <= now
+    return {name: values[known] for name, values in table.items()}
+
+
+def _settings(world: str, setup: Setup, days: int, policy: str, config: Config) -> dict[str, Any]:
     """Return all that the bytes of a log depend on, by the names that a user gives them."""
     rules = config.model_dump(mode="json", include={"workspace", "channels", "limits", "slots", "objectives"})
     return {
         "world": world,
         "users": setup.users,
-        "days": setup.days,
+        "days": days,
+        "world_days": setup.days,
         "seed": setup.seed,
         "start": format_time(setup.start),
         "first": setup.first,

@@ -19,6 +19,7 @@ from homing.report.sections.leaderboard import leaderboard_sections, leaderboard
 from homing.report.sections.quality import quality_section
 from homing.report.sections.run import reading_section, stages_section
 from homing.report.sections.schedule import schedule_section, weights_section
+from homing.report.sections.trial import trial_section
 from homing.report.sections.values import truth_section, uplift_section, values_section
 from homing.report.view import Picture, Section, Table, Text, Tile, Tiles
 
@@ -102,6 +103,7 @@ def _sections(facts: Facts) -> tuple[Section, ...]:
         else Section("values", "Policies", command="homing evaluate"),
         uplift_section(facts.uplift) if facts.uplift else None,
         truth_section(facts.truth) if facts.truth else None,
+        trial_section(facts.trial) if facts.trial else None,
         schedule_section(facts.schedule)
         if facts.schedule is not None
         else Section("plan", "Who gets what, and when", command="homing plan --at TIME"),

@@ -7,7 +7,7 @@ from math import isfinite
 from homing.report.canvas import BAD, CYCLE, GOOD, INK, MUTED
 from homing.report.facts import Estimate
 from homing.report.leaderboard import Leaderboard, Measure, Score, Standing
-from homing.report.numbers import compact, confidence, count, difference, interval, span, split
+from homing.report.numbers import change, compact, confidence, count, difference, interval, span, split
 from homing.report.plots.forest import Row, forest
 from homing.report.plots.lines import Line, lines
 from homing.report.plots.ticks import Kind
@@ -182,17 +182,13 @@ def _relative(facts: Leaderboard, measure: Measure, name: str, *, half: bool) ->
 def _relative_cell(score: Score) -> Cell:
     if score.relative is None:
         return Cell("")
-    number, bracket = split(_percent(score.relative))
+    number, bracket = split(change(score.relative))
     return Cell(number, score.relative.value, detail=bracket)
-
-
-def _percent(relative: Estimate) -> str:
-    return difference(relative, "rate").replace("pp", "%")
 
 
 def _difference(score: Score, measure: Measure, *, relative: bool) -> str:
     if relative and score.relative is not None:
-        return _percent(score.relative)
+        return change(score.relative)
     return difference(score.difference, measure.unit)
 
 
