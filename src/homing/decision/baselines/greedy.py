@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision.baselines.choice import certain
-from homing.decision.baselines.logged import Trial, known_until, nothing_to_fit
+from homing.decision.baselines.logged import mean_gain
 from homing.decision.policies import Context
 from homing.schema import Config, InputError, Shard
 from homing.schema.errors import nearest
-from homing.schema.times import parse_duration
-from homing.state import outcomes
 
 #: Event types of a response, in the order in which `greedy` looks for an objective of them.
 _RESPONSES: Final = ("clicked", "opened", "converted")
@@ -71,21 +69,8 @@ class Greedy:
         Raises:
             InputError: the log has no sends or no holds whose outcomes are known.
         """
-        chosen = objectives[self.column]
-        config = config.model_copy(update={"objectives": {chosen: config.objectives[chosen]}})
-        window = parse_duration(config.objectives[chosen].window)
-        total = np.zeros((2, 2))  # hold or send, by weight and weighted outcome
-        for shard in shards:
-            known = known_until(shard, config)
-            trial = Trial.of(shard, known, window)
-            found = outcomes(shard, trial.at, config, known, trial.row.astype(np.int32))[:, 0]
-            for side in (0, 1):
-                mine = trial.send == side
-                total[side] += trial.weight[mine].sum(), trial.weight[mine] @ found[mine]
-        if not (total[:, 0] > 0).all():
-            raise nothing_to_fit(self.name, "sends and holds with known outcomes")
-        mean = total[:, 1] / total[:, 0]
-        return type(self)(self.name, self.column, self.sign, self.sign * float(mean[1] - mean[0]), self.floor)
+        gain = mean_gain(shards, config, objectives[self.column], self.name)
+        return replace(self, penalty=self.sign * gain)
 
     def probabilities(self, context: Context) -> NDArray[np.float64]:
         """Return float64 [n]: 1 for one candidate of each row.

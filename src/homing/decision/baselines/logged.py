@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from homing.decision.replay import instants_of
 from homing.schema import Config, InputError, Instants, Reason, Shard
-from homing.schema.times import MISSING, parse_time
+from homing.schema.times import MISSING, parse_duration, parse_time
+from homing.state import outcomes
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,31 @@ def nothing_to_fit(name: str, what: str) -> InputError:
         f"policy {name!r} is fitted on a log, and this one has no {what}; bring logged decisions with "
         "propensities, sends and holds among them, and the events after them"
     )
+
+
+def mean_gain(shards: Iterable[Shard], config: Config, objective: str, policy: str) -> float:
+    """Return what an average logged send gained over a hold, in the objective's unit.
+
+    Args:
+        shards: with logged decisions and the events after them.
+        config: its objectives, and how far events are complete.
+        objective: which of them.
+        policy: whom errors name.
+
+    Raises:
+        InputError: the log has no sends or no holds whose outcomes are known.
+    """
+    config = config.model_copy(update={"objectives": {objective: config.objectives[objective]}})
+    window = parse_duration(config.objectives[objective].window)
+    total = np.zeros((2, 2))  # hold and send: weight, weighted outcome
+    for shard in shards:
+        known = known_until(shard, config)
+        trial = Trial.of(shard, known, window)
+        found = outcomes(shard, trial.at, config, known, trial.row.astype(np.int32))[:, 0]
+        for side in (0, 1):
+            mine = trial.send == side
+            total[side] += trial.weight[mine].sum(), trial.weight[mine] @ found[mine]
+    if not (total[:, 0] > 0).all():
+        raise nothing_to_fit(policy, "sends and holds with known outcomes")
+    hold, send = total[:, 1] / total[:, 0]
+    return float(send - hold)

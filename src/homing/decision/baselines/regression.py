@@ -14,7 +14,8 @@ Floats = NDArray[np.float64]
 Objective = Callable[[Floats], tuple[float, Floats, Floats]]  # value, gradient, Hessian
 
 _STEPS: Final = 100
-_CLOSE: Final = 1e-9
+_CLOSE: Final = 1e-12
+_SIZES: Final = tuple(0.5**k for k in range(40))
 _MOST: Final = 700.0  # exp of more overflows
 
 
@@ -81,22 +82,24 @@ def weibull(
 
 
 def maximise(objective: Objective, start: Floats) -> Floats:
-    """Return the maximum of a concave function by Newton's method, halving steps that do not climb."""
+    """Return the maximum of a concave function by Newton's method, halving steps that do not climb.
+
+    Raises:
+        InputError: there is no maximum within reach.
+    """
     at = start
     value, gradient, hessian = objective(at)
     for _ in range(_STEPS):
         step = np.linalg.solve(hessian, -gradient)
         gain = float(gradient @ step)  # twice what the step would gain if the function were quadratic
         if not gain > _CLOSE * (1 + abs(value)):
-            break
-        size = 1.0
-        while True:
+            return at
+        for size in _SIZES:
             found = objective(at + size * step)
-            if found[0] >= value + 1e-4 * size * gain or size < 1e-10:
+            if found[0] >= value + 1e-4 * size * gain:
                 break
-            size /= 2
+        else:
+            return at  # no step climbs by more than rounding
         at = at + size * step
         value, gradient, hessian = found
-    else:
-        raise InputError(f"no maximum within {_STEPS} steps; scale the columns, or bring more data")
-    return at
+    raise InputError(f"no maximum within {_STEPS} steps; scale the columns, or bring more data")

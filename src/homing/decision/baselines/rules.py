@@ -42,9 +42,9 @@ def weekly_sends(context: Context) -> NDArray[np.int64]:
 
 
 def newest(context: Context) -> NDArray[np.float64]:
-    """Return when each candidate's opportunity was made, us (exact in float64); -inf for hold: [n]."""
+    """Return when each candidate's opportunity was made, us (exact in float64); inf for hold: [n]."""
     opportunity = context.candidates.opportunity
-    created = np.full(len(opportunity), -np.inf)
+    created = np.full(len(opportunity), np.inf)
     sends = np.flatnonzero(opportunity >= 0)
     created[sends] = context.shard.opportunities.created_at[opportunity[sends]]
     return created

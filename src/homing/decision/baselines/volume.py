@@ -42,14 +42,14 @@ class Volume:
 
     @classmethod
     def fit(
-        cls, shards: Iterable[Shard], config: Config, opt_out_days: float = 28.0, threshold: float = 0.0
+        cls, shards: Iterable[Shard], config: Config, opt_out_days: float = 7.0, threshold: float = 0.0
     ) -> Self:
         """Return the policy with the utilities of a log.
 
         Args:
             shards: with logged decisions, propensities, and the events of 7 days after them.
             config: how far events are complete.
-            opt_out_days: active days that an opt-out costs.
+            opt_out_days: active days that an opt-out costs; assumed.
             threshold: active days that a send must add.
 
         Raises:
