@@ -1,10 +1,12 @@
 import hashlib
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from homing.lifecycle.simulate import Simulated, simulate
 from homing.schema import Config, InputError
+from homing.schema.times import DAY, to_datetime
 from homing.simulator import PART_USERS, Setup
 
 PEOPLE = PART_USERS + 300  # two parts
@@ -121,3 +123,28 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a simulated log"):
         write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_log_that_ends_before_its_world_holds_what_was_known(tmp_path: Path) -> None:
+    """The decisions of the days so far are those of the whole; nobody and nothing of later days is in it."""
+    whole = Setup(600, 6, 3)
+    simulate(tmp_path / "whole", "streaming", whole, "random", Config())
+    found = simulate(tmp_path / "begun", "streaming", whole, "random", Config(), until=4)
+    assert found.end == whole.start + 4 * DAY
+
+    def table(log: str, name: str) -> pl.DataFrame:
+        return pl.read_parquet(tmp_path / log / "part-00000" / f"{name}.parquet")
+
+    end = to_datetime(found.end)
+    for name, column in (
+        ("users", "signed_up_at"),
+        ("opportunities", "created_at"),
+        ("events", "at"),
+        ("consents", "at"),
+        ("decisions", "epoch_at"),
+    ):
+        every, begun = table("whole", name), table("begun", name)
+        assert begun[column].max() <= end  # type: ignore[operator]
+        known = every.filter(pl.col(column) < end)
+        assert begun.filter(pl.col(column) < end).equals(known)
+        assert len(known) < len(every)

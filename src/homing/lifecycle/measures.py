@@ -36,8 +36,9 @@ class Lives:
     @property
     def active_weeks(self) -> NDArray[np.bool_]:
         """[users, weeks] whether there was a session in each whole week."""
-        weeks = self.active.shape[1] // 7
-        return np.asarray(self.active[:, : 7 * weeks].reshape(-1, weeks, 7).any(axis=2))
+        people, days = self.active.shape
+        weeks = days // 7
+        return np.asarray(self.active[:, : 7 * weeks].reshape(people, weeks, 7).any(axis=2))
 
 
 def lives(run: Rollout, since: int = 0) -> Lives:
