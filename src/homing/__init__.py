@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from homing.lifecycle.compare import compare
     from homing.lifecycle.evaluate import evaluate
     from homing.lifecycle.explain import explain_decision, explain_user
     from homing.lifecycle.health import doctor
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Workspace",
+    "compare",
     "doctor",
     "evaluate",
     "explain_decision",
@@ -45,6 +47,7 @@ __all__ = [
 # resolved on first use, so that `import homing` and `homing --help` stay quick
 _HOMES = {
     "Workspace": "homing.store",
+    "compare": "homing.lifecycle.compare",
     "doctor": "homing.lifecycle.health",
     "evaluate": "homing.lifecycle.evaluate",
     "explain_decision": "homing.lifecycle.explain",

@@ -13,7 +13,8 @@ from homing.report.facts import Facts, Header, Stage
 from homing.schema import WorkspaceError
 from homing.store import Workspace
 
-STAGES = ("train", "evaluate", "plan", "demo")
+STAGES = ("train", "evaluate", "plan")
+RECORDS = (*STAGES, "demo")  # a workspace needs no demo
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,9 @@ def trial_section(trial: Trial) -> Section:
     """The arms on every measure, then promise and outcome by objective."""
     lead = (
         f"From {day(trial.starts_at)} on, for {trial.days} days, `{trial.treatment}` decided for "
-        f"{count(trial.people[0])} people and `{trial.control}` for {count(trial.people[1])}, split by a hash "
-        f"of the user. Numbers are a person, with {confidence(trial.confidence)} intervals, adjusted by "
-        "what each person did before."
+        f"{count(trial.people[0])} people and `{trial.control}` for {count(trial.people[1])}, split by "
+        f"a hash of the user. Numbers are a person, with {confidence(trial.confidence)} intervals, "
+        "adjusted by what each person did before."
     )
     figures = tuple(_promise(trial, promise, place) for place, promise in enumerate(trial.promises))
     blocks: list[Block] = [_arms(trial), _measures(trial), Text(COVERS), *figures, _promises(trial)]
