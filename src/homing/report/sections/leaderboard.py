@@ -69,10 +69,11 @@ def _order(facts: Leaderboard) -> Section:
 def _course(facts: Leaderboard) -> Section:
     lead = (
         "What a policy does to habits shows late. Active means a session on that day, or in that week; "
-        "the shaded bands are intervals of the difference."
+        "shaded bands are intervals of the difference, left out where there are many policies."
     )
     others = [standing for standing in facts.standings if standing.policy != facts.baseline]
     weeks = range(1, len(facts.standings[0].weekly) + 1)
+    banded = len(others) <= len(CYCLE)  # more bands hide one another
     blocks: list[Block] = []
     if weeks and others:
         blocks.append(
@@ -88,8 +89,8 @@ def _course(facts: Leaderboard) -> Section:
                                 tuple(weeks),
                                 tuple(e.value for e in standing.weekly_difference),
                                 _colour(place),
-                                tuple(e.low for e in standing.weekly_difference),
-                                tuple(e.high for e in standing.weekly_difference),
+                                tuple(e.low for e in standing.weekly_difference) if banded else (),
+                                tuple(e.high for e in standing.weekly_difference) if banded else (),
                                 dashed=place >= len(CYCLE),
                                 marker=len(weeks) == 1,
                             )
