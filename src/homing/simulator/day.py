@@ -82,7 +82,7 @@ def simulate_day(setting: Setting, state: State, day: int, sending: Sending) -> 
     delivered_at = shown_at[arrives]
     reaction = react(setting, mood, day, delivered, delivered_at)
 
-    visits = _visits(setting, mood, day, delivered, reaction)
+    visits, moved = _visits(setting, mood, day, delivered, reaction)
     fresh = sending.where(sending.channel == in_app)
     queue = fresh.and_then(waiting.where(~np.isin(waiting.user, fresh.user)))  # a newer one replaces an older
     place = _first_visit(visits, queue, setting.start + day * DAY)
@@ -101,7 +101,13 @@ def simulate_day(setting: Setting, state: State, day: int, sending: Sending) -> 
         *message_events(setting, delivered, delivered_at, reaction),
         *message_events(setting, in_visit, in_visit_at, in_visit_reaction),
     ]
-    after = _next_mood(setting, mood, day, visits, ((delivered, reaction), (in_visit, in_visit_reaction)))
+    after = _next_mood(
+        setting,
+        replace(mood, moved=moved),
+        day,
+        visits,
+        ((delivered, reaction), (in_visit, in_visit_reaction)),
+    )
     blocks.append(_opt_ins(mood.reach, after.reach))
     return State(after, queue.where((place < 0) & (queue.slot_start + _WAIT > end))), blocks
 
@@ -111,8 +117,10 @@ def _opt_ins(before: Reach, after: Reach) -> Block:
     return replace(organic("opted_in", user, after.since[user, channel]), channel=channel.astype(np.int16))
 
 
-def _visits(setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction) -> Visits:
-    """Return the day's visits: organic ones that no caused one displaced, and caused ones."""
+def _visits(
+    setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction
+) -> tuple[Visits, Ints]:
+    """Return the day's visits, organic ones that no caused one displaced and caused ones, and `Mood.moved`."""
     own = _organic_visits(setting, mood, day)
     push = setting.through("push", delivered.channel)
     comes = np.where(push, reaction.opened, reaction.clicked)
@@ -125,15 +133,20 @@ def _visits(setting: Setting, mood: Mood, day: int, delivered: Sending, reaction
     by_message = Visits(
         user, at, worthwhile, visit_minutes(m.length, scale, delivered.normal[row, 1], worthwhile), row
     )
-    gone = displaced(
+    before = np.flatnonzero(mood.moved != NEVER)
+    caused_user, caused_at = np.concatenate([before, user]), np.concatenate([mood.moved[before], at])
+    gone, still = displaced(
         m.displacement,
         user=own.user,
         at=own.at,
-        caused_user=user,
-        caused_at=at,
-        uniform=delivered.uniform[row, 7],
+        caused_user=caused_user,
+        caused_at=caused_at,
+        uniform=np.concatenate([np.zeros(len(before)), delivered.uniform[row, 7]]),
     )
-    return own.take(~gone).merged(by_message)
+    still &= caused_at + m.displacement.hours * HOUR > setting.start + (day + 1) * DAY
+    moved = np.full(len(mood.moved), NEVER)
+    moved[caused_user[still]] = caused_at[still]
+    return own.take(~gone).merged(by_message), moved
 
 
 def _organic_visits(setting: Setting, mood: Mood, day: int) -> Visits:

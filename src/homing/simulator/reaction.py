@@ -114,7 +114,7 @@ def react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) ->
     delay, clicking = m.response.delay, m.response.clicking
     median = np.where(push, setting.traits.push_delay[user], setting.by_channel(delay.median, channel))
     longest = setting.by_channel(delay.longest, channel)
-    minutes = open_delay(median, setting.by_channel(delay.spread, channel), sending.normal[:, 0])
+    minutes = open_delay(delay, median, setting.by_channel(delay.spread, channel), sending.normal[:, 0])
     opens = open_probability(setting, mood, day, user, message, channel, at)
     opened = (sending.uniform[:, 1] < opens) & (minutes <= longest)
     open_at = at + (np.minimum(minutes, longest) * MINUTE).astype(np.int64) + SECOND
@@ -129,7 +129,7 @@ def react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) ->
         m.opt_out, setting.by_channel(m.opt_out.base, channel), level, relevance, appeal, welcome
     )
     staying = mood.reach.until[user, channel] == NEVER
-    leaving = open_delay(np.full(len(user), m.opt_out.delay), np.ones(len(user)), sending.normal[:, 3])
+    leaving = m.opt_out.delay * np.exp(sending.normal[:, 3])
     return Reaction(
         opened=opened,
         open_at=open_at,

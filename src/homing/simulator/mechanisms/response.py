@@ -49,6 +49,7 @@ class Delay:
     longest: ByChannel = field(
         default=ByChannel(push=1440.0, email=4320.0, in_app=5.0)
     )  # later opens do not come
+    on: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Worth:
     relevance: float = 3.0  # assumed
     quality: float = 2.5  # assumed
     appeal: float = -2.0  # loud messages promise more than they hold: clicks and loyalty part; assumed
+    on: bool = True
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ def click_probability(p: Clicking, base: Floats, relevance: Floats, quality: Flo
 
 def worth_probability(p: Worth, relevance: Floats, quality: Floats, appeal: Floats) -> Floats:
     """Return the probability [n] that the visit was worth it: not the same order as clicks."""
+    if not p.on:
+        return np.full_like(relevance, sigmoid(np.asarray(p.base)))
     return sigmoid(
         p.base
         + p.relevance * (relevance - MEAN_RELEVANCE)
@@ -142,6 +146,8 @@ def worth_probability(p: Worth, relevance: Floats, quality: Floats, appeal: Floa
     )
 
 
-def open_delay(median: Floats, spread: Floats, normal: Floats) -> Floats:
-    """Return log-normal delays [n] in minutes: `median * exp(spread * normal)`."""
+def open_delay(p: Delay, median: Floats, spread: Floats, normal: Floats) -> Floats:
+    """Return log-normal delays [n] in minutes: `median * exp(spread * normal)`, or none when delays are off."""
+    if not p.on:
+        return np.zeros_like(median)
     return np.asarray(median * np.exp(spread * normal))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from homing.schema.times import HOUR
+
 Floats = NDArray[np.float64]
 
 _MOST_A_DAY = 16  # visits; more than this are cut
@@ -22,12 +24,13 @@ class Week:
 
 @dataclass(frozen=True)
 class Displacement:
-    """A visit that a message caused takes the place of one that would have come later that day. Assumed.
+    """A visit that a message caused takes the place of one that would have come within a day. Assumed.
 
     Chosen so that an open has a large effect within the hour and a small one within the day.
     """
 
     probability: float = 0.7
+    hours: float = 24.0  # that a visit is brought forward, at most
     on: bool = True
 
 
@@ -91,28 +94,31 @@ def displaced(
     caused_user: NDArray[np.int64],
     caused_at: NDArray[np.int64],
     uniform: Floats,
-) -> NDArray[np.bool_]:
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which organic visits do not happen, because a caused visit has already been.
 
     Args:
         p: parameters.
         user: [visits] of each organic visit, sorted by (user, at).
         at: [visits] us.
-        caused_user: [k] of each caused visit, each user at most once.
+        caused_user: [k] of each caused visit.
         caused_at: [k] us.
         uniform: [k] luck of each caused visit.
 
     Returns:
-        [visits] the first organic visit after each caused one, for the share `probability` of them.
+        [visits] the first organic visit within `hours` after each caused one, for the share `probability` of
+        them; [k] which of those found none among these visits.
     """
     gone = np.zeros(len(user), np.bool_)
-    if not p.on or not len(user) or not len(caused_user):
-        return gone
+    lucky = (uniform < p.probability) & p.on
+    if not len(user) or not lucky.any():
+        return gone, lucky
     base = min(int(at.min()), int(caused_at.min()))
     span = max(int(at.max()), int(caused_at.max())) - base + 1
     keys = user * span + (at - base)
     place = np.searchsorted(keys, caused_user * span + (caused_at - base))
     inside = np.minimum(place, len(user) - 1)
-    hit = (place < len(user)) & (user[inside] == caused_user) & (uniform < p.probability)
+    hit = lucky & (place < len(user)) & (user[inside] == caused_user)
+    hit &= at[inside] - caused_at < p.hours * HOUR
     gone[inside[hit]] = True
-    return gone
+    return gone, lucky & ~hit
