@@ -18,6 +18,7 @@ from homing.simulator.mechanisms.visits import (
     displaced,
     hour_of_day,
     visit_counts,
+    visit_mean,
     visit_minutes,
     weekday_factor,
 )
@@ -154,7 +155,7 @@ def _organic_visits(setting: Setting, mood: Mood, day: int) -> Visits:
     m, traits = setting.mechanisms, setting.traits
     users = len(mood.habit)
     busiest = weekday_factor(m.week, np.arange(7)).max()
-    mean = busiest * traits.intensity * mood.habit * ~mood.dormant
+    mean = visit_mean(m.week, traits.intensity, mood.habit, mood.dormant)
     count = visit_counts(mean, setting.stream(day, Purpose.visits).random(users))
     most = int(count.max(initial=0))
     user = np.repeat(np.arange(users), count)

@@ -19,10 +19,12 @@ from homing.simulator.mechanisms.response import (
     click_probability,
     open_delay,
     open_logit,
-    sigmoid,
+    ready_open_probability,
     worth_probability,
 )
 from homing.simulator.mechanisms.stages import annoyance_factor, stage_of
+from homing.simulator.mechanisms.visits import visit_mean
+from homing.simulator.randomness import Purpose
 from homing.simulator.sending import Sending
 from homing.simulator.setting import Setting
 
@@ -73,9 +75,19 @@ def stages(setting: Setting, mood: Mood, day: int) -> NDArray[np.int8]:
 
 
 def open_probability(
-    setting: Setting, mood: Mood, day: int, user: Ints, message: Ints, channel: Ints, at: Ints
+    setting: Setting,
+    mood: Mood,
+    day: int,
+    user: Ints,
+    message: Ints,
+    channel: Ints,
+    at: Ints,
+    ready: Floats | None = None,
 ) -> Floats:
-    """Return the probability [n] that a message delivered at `at` (us, [n]) is opened."""
+    """Return the probability [n] that a message delivered at `at` (us, [n]) is opened.
+
+    `ready` [n] says whether each user comes by herself that day (1) or not (0); None: nobody knows.
+    """
     m, traits = setting.mechanisms, setting.traits
     hour = (setting.local(day, user, at) / HOUR - traits.shift[user]) % 24
     opening = m.response.opening
@@ -98,8 +110,22 @@ def open_probability(
     logit = logit + drift_logit(
         drift, day, setting.by_channel(drift.slow, channel), setting.by_channel(drift.sudden, channel)
     )
+    if ready is None:
+        mean = visit_mean(m.week, traits.intensity[user], mood.habit[user], mood.dormant[user])
+        ready = 1.0 - np.exp(-mean)
+    weight = setting.by_channel(opening.readiness, channel)
     category = setting.catalogue.messages.category[message]
-    return sigmoid(logit) * repetition_factor(m.repetition, mood.memory[user, category])
+    return np.asarray(
+        ready_open_probability(opening, logit, weight, ready)
+        * repetition_factor(m.repetition, mood.memory[user, category])
+    )
+
+
+def _ready(setting: Setting, mood: Mood, day: int) -> Floats:
+    """Return who comes by themselves on a day, [users]: those with a visit before weekdays thin them out."""
+    mean = visit_mean(setting.mechanisms.week, setting.traits.intensity, mood.habit, mood.dormant)
+    luck = setting.stream(day, Purpose.visits).random(len(mean))
+    return (luck >= np.exp(-mean)).astype(np.float64)
 
 
 def react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) -> Reaction:
@@ -115,7 +141,8 @@ def react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) ->
     median = np.where(push, setting.traits.push_delay[user], setting.by_channel(delay.median, channel))
     longest = setting.by_channel(delay.longest, channel)
     minutes = open_delay(delay, median, setting.by_channel(delay.spread, channel), sending.normal[:, 0])
-    opens = open_probability(setting, mood, day, user, message, channel, at)
+    ready = _ready(setting, mood, day)[user]
+    opens = open_probability(setting, mood, day, user, message, channel, at, ready)
     opened = (sending.uniform[:, 1] < opens) & (minutes <= longest)
     open_at = at + (np.minimum(minutes, longest) * MINUTE).astype(np.int64) + SECOND
     clicks = click_probability(clicking, setting.by_channel(clicking.base, channel), relevance, quality)

@@ -22,7 +22,7 @@ class Opening:
     """Weights of the logit of an open. A weight of zero or a switch takes a mechanism out."""
 
     base: ByChannel = field(
-        default=ByChannel(push=-3.85, email=-1.75, in_app=-2.1)
+        default=ByChannel(push=-4.45, email=-1.75, in_app=-2.1)
     )  # logit of an average send
     relevance: float = 2.6  # by cosine of taste and topics, centred; assumed
     appeal: float = 1.2  # by how loud the message is, centred at 0.5; assumed
@@ -32,10 +32,14 @@ class Opening:
     habit: float = 0.8  # by habit, centred at 0.5; assumed
     dormant: float = -1.2  # people who left rarely look; assumed
     staleness: float = 0.35  # by urgency, for each doubling of the days since the message came out; assumed
+    readiness: ByChannel = field(
+        default=ByChannel(push=1.0, email=0.0, in_app=0.0)
+    )  # on a day on which the user comes anyway: opens move visits more than they make them; assumed
     relevance_on: bool = True
     affinity_on: bool = True
     moment_on: bool = True
     staleness_on: bool = True
+    readiness_on: bool = True
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,22 @@ def open_logit(
     if p.staleness_on:
         logit = logit - p.staleness * staleness
     return np.asarray(logit)
+
+
+def ready_open_probability(p: Opening, logit: Floats, weight: Floats, ready: Floats) -> Floats:
+    """Return the probability [n] of an open, given how likely the user is to come anyway that day.
+
+    `ready * sigmoid(logit + weight) + (1 - ready) * sigmoid(logit)`
+
+    Args:
+        p: the switch.
+        logit: [n] of an open on a day on which the user does not come anyway.
+        weight: [n] of readiness in the channel.
+        ready: [n] probability of such a day; 0 or 1 where it is known.
+    """
+    if not p.readiness_on:
+        return sigmoid(logit)
+    return np.asarray(ready * sigmoid(logit + weight) + (1.0 - ready) * sigmoid(logit))
 
 
 def click_probability(p: Clicking, base: Floats, relevance: Floats, quality: Floats) -> Floats:

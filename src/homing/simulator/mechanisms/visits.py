@@ -45,6 +45,18 @@ class Length:
     longest: float = 360.0
 
 
+def visit_mean(p: Week, intensity: Floats, habit: Floats, dormant: NDArray[np.bool_]) -> Floats:
+    """Return the mean number of own visits [users] on the busiest weekday; other weekdays thin them out.
+
+    Args:
+        p: the week.
+        intensity: [users] visits a day at full habit.
+        habit: [users] in [0, 1].
+        dormant: [users] whether the user has left: no visits.
+    """
+    return np.asarray(weekday_factor(p, np.arange(7)).max() * intensity * habit * ~dormant)
+
+
 def visit_counts(mean: Floats, uniform: Floats) -> NDArray[np.int64]:
     """Return Poisson counts [users] by inversion: more visits for a larger mean at equal luck."""
     term = np.exp(-mean)

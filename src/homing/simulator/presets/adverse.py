@@ -22,7 +22,6 @@ ADVERSE = Spec(
             appeal=0.90,
             goal=Goal(rate=0.05, money=2.0, delay=10.0),
             generator=Generator(0.40, 0.0, (0.8, 2.0), "loudness", scale=500.0),
-            urgency=0.0,
         ),
         Domain(
             name="threats",
@@ -78,7 +77,7 @@ ADVERSE = Spec(
     mechanisms=Mechanisms(
         response=ResponseModel(
             opening=Opening(
-                base=ByChannel(push=-3.9, email=-2.2, in_app=-1.7),
+                base=ByChannel(push=-4.5, email=-2.2, in_app=-1.7),
                 relevance=1.6,
                 appeal=2.4,
                 moment=ByChannel(push=0.5, email=0.3, in_app=0.0),

@@ -85,13 +85,13 @@ COMMERCE = Spec(
         regions=(1.4, 0.8, 0.7),
         rhythms=(0.5, 1.0, 1.6, 0.6, 1.4),
         activity="orders",
-        opt_in=ByChannel(push=-0.05, email=1.7, in_app=3.5),
+        opt_in=ByChannel(push=0.1, email=1.7, in_app=3.5),
         affinity_spread=0.6,
     ),
     mechanisms=Mechanisms(
         response=ResponseModel(
             opening=Opening(
-                base=ByChannel(push=-4.0, email=-1.6, in_app=-2.2),
+                base=ByChannel(push=-4.4, email=-1.6, in_app=-2.2),
                 appeal=1.6,
                 moment=ByChannel(push=0.5, email=0.5, in_app=0.0),
             ),

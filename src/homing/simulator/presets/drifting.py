@@ -85,12 +85,12 @@ DRIFTING = Spec(
         regions=(1.0, 1.3, 0.7),
         rhythms=(1.6, 0.6, 1.4, 0.3, 1.0),
         activity="workouts_done",
-        opt_in=ByChannel(push=0.0, email=1.2, in_app=3.5),
+        opt_in=ByChannel(push=0.2, email=1.2, in_app=3.5),
     ),
     mechanisms=Mechanisms(
         response=ResponseModel(
             opening=Opening(
-                base=ByChannel(push=-3.3, email=-1.8, in_app=-1.6),
+                base=ByChannel(push=-4.0, email=-1.8, in_app=-1.6),
                 relevance=2.4,
                 appeal=1.2,
                 moment=ByChannel(push=0.9, email=0.4, in_app=0.0),

@@ -99,7 +99,7 @@ NEWS = Spec(
     mechanisms=Mechanisms(
         response=ResponseModel(
             opening=Opening(
-                base=ByChannel(push=-3.3, email=-1.2, in_app=-1.7),
+                base=ByChannel(push=-4.2, email=-1.2, in_app=-1.7),
                 relevance=2.2,
                 appeal=1.8,
                 moment=ByChannel(push=0.6, email=0.6, in_app=0.0),
