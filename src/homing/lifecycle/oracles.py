@@ -127,7 +127,8 @@ def _fields(config: Config, known: Mapping[tuple[str, str], str]) -> list[str | 
         if name is None and objective.weight:
             raise InputError(
                 f"objectives.{key} == {objective.aggregate} of {objective.event!r}, must be one of "
-                f"{', '.join(f'{how} of {event}' for event, how in known)} for this oracle; or set its weight to 0"
+                f"{', '.join(f'{how} of {event}' for event, how in known)} for this oracle; "
+                f"or set objectives.{key}.weight = 0"
             )
     return names
 

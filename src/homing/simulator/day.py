@@ -18,6 +18,7 @@ from homing.simulator.mechanisms.visits import (
     displaced,
     hour_of_day,
     visit_counts,
+    visit_mean,
     visit_minutes,
     weekday_factor,
 )
@@ -82,7 +83,7 @@ def simulate_day(setting: Setting, state: State, day: int, sending: Sending) -> 
     delivered_at = shown_at[arrives]
     reaction = react(setting, mood, day, delivered, delivered_at)
 
-    visits = _visits(setting, mood, day, delivered, reaction)
+    visits, moved = _visits(setting, mood, day, delivered, reaction)
     fresh = sending.where(sending.channel == in_app)
     queue = fresh.and_then(waiting.where(~np.isin(waiting.user, fresh.user)))  # a newer one replaces an older
     place = _first_visit(visits, queue, setting.start + day * DAY)
@@ -101,7 +102,13 @@ def simulate_day(setting: Setting, state: State, day: int, sending: Sending) -> 
         *message_events(delivered, delivered_at, reaction),
         *message_events(in_visit, in_visit_at, in_visit_reaction),
     ]
-    after = _next_mood(setting, mood, day, visits, ((delivered, reaction), (in_visit, in_visit_reaction)))
+    after = _next_mood(
+        setting,
+        replace(mood, moved=moved),
+        day,
+        visits,
+        ((delivered, reaction), (in_visit, in_visit_reaction)),
+    )
     blocks.append(_opt_ins(mood.reach, after.reach))
     return State(after, queue.where((place < 0) & (queue.slot_start + WAIT > end))), blocks
 
@@ -111,8 +118,10 @@ def _opt_ins(before: Reach, after: Reach) -> Block:
     return replace(organic("opted_in", user, after.since[user, channel]), channel=channel.astype(np.int16))
 
 
-def _visits(setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction) -> Visits:
-    """Return the day's visits: organic ones that no caused one displaced, and caused ones."""
+def _visits(
+    setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction
+) -> tuple[Visits, Ints]:
+    """Return the day's visits, organic ones that no caused one displaced and caused ones, and `Mood.moved`."""
     own = _organic_visits(setting, mood, day)
     push = setting.through("push", delivered.channel)
     comes = np.where(push, reaction.opened, reaction.clicked)
@@ -125,15 +134,20 @@ def _visits(setting: Setting, mood: Mood, day: int, delivered: Sending, reaction
     by_message = Visits(
         user, at, worthwhile, visit_minutes(m.length, scale, delivered.normal[row, 1], worthwhile), row
     )
-    gone = displaced(
+    before = np.flatnonzero(mood.moved != NEVER)
+    caused_user, caused_at = np.concatenate([before, user]), np.concatenate([mood.moved[before], at])
+    gone, still = displaced(
         m.displacement,
         user=own.user,
         at=own.at,
-        caused_user=user,
-        caused_at=at,
-        uniform=delivered.uniform[row, 7],
+        caused_user=caused_user,
+        caused_at=caused_at,
+        uniform=np.concatenate([np.zeros(len(before)), delivered.uniform[row, 7]]),
     )
-    return own.take(~gone).merged(by_message)
+    still &= caused_at + m.displacement.hours * HOUR > setting.start + (day + 1) * DAY
+    moved = np.full(len(mood.moved), NEVER)
+    moved[caused_user[still]] = caused_at[still]
+    return own.take(~gone).merged(by_message), moved
 
 
 def _organic_visits(setting: Setting, mood: Mood, day: int) -> Visits:
@@ -141,7 +155,8 @@ def _organic_visits(setting: Setting, mood: Mood, day: int) -> Visits:
     m, traits = setting.mechanisms, setting.traits
     users = len(mood.habit)
     busiest = weekday_factor(m.week, np.arange(7)).max()
-    count = visit_counts(visit_mean(setting, mood), setting.stream(day, Purpose.visits).random())
+    mean = visit_mean(m.week, traits.intensity, mood.habit, mood.dormant)
+    count = visit_counts(mean, setting.stream(day, Purpose.visits).random())
     most = int(count.max(initial=0))
     user = np.repeat(np.arange(users), count)
     turn = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
@@ -274,12 +289,6 @@ def rested(setting: Setting, mood: Mood, day: int, habit: Floats) -> Mood:
         fatigue=recover(mood.fatigue, m.fatigue.half_life.of(setting.channels)),
         memory=recover(mood.memory, m.repetition.half_life),
     )
-
-
-def visit_mean(setting: Setting, mood: Mood) -> Floats:
-    """Return the mean number [users] of visits that are tried on a day; quieter weekdays keep a part."""
-    busiest = weekday_factor(setting.mechanisms.week, np.arange(7)).max()
-    return np.asarray(busiest * setting.traits.intensity * mood.habit * ~mood.dormant)
 
 
 def _next_reach(

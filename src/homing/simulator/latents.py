@@ -68,6 +68,7 @@ class Mood:
     fatigue: NDArray[np.float64]  # [users, channels] recent deliveries, decayed
     memory: NDArray[np.float64]  # [users, categories] recent deliveries, decayed
     free_plan: NDArray[np.bool_]  # [users] has not subscribed
+    moved: NDArray[np.int64]  # [users] us: a caused visit that still takes the place of the next; NEVER: none
     reach: Reach
 
     def take(self, user: NDArray[np.int64]) -> Self:

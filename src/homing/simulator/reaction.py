@@ -19,10 +19,12 @@ from homing.simulator.mechanisms.response import (
     click_probability,
     open_delay,
     open_logit,
-    sigmoid,
+    ready_open_probability,
     worth_probability,
 )
 from homing.simulator.mechanisms.stages import annoyance_factor, stage_of
+from homing.simulator.mechanisms.visits import visit_mean
+from homing.simulator.randomness import Purpose
 from homing.simulator.sending import Sending
 from homing.simulator.setting import Setting
 
@@ -92,9 +94,19 @@ def stages(setting: Setting, mood: Mood, day: int) -> NDArray[np.int8]:
 
 
 def open_probability(
-    setting: Setting, mood: Mood, day: int, user: Ints, message: Ints, channel: Ints, at: Ints
+    setting: Setting,
+    mood: Mood,
+    day: int,
+    user: Ints,
+    message: Ints,
+    channel: Ints,
+    at: Ints,
+    ready: Floats | None = None,
 ) -> Floats:
-    """Return the probability [n] that a message delivered at `at` (us, [n]) is opened."""
+    """Return the probability [n] that a message delivered at `at` (us, [n]) is opened.
+
+    `ready` [n] says whether each user comes by herself that day (1) or not (0); None: nobody knows.
+    """
     m, traits = setting.mechanisms, setting.traits
     hour = (setting.local(day, user, at) / HOUR - traits.shift[user]) % 24
     opening = m.response.opening
@@ -117,14 +129,38 @@ def open_probability(
     logit = logit + drift_logit(
         drift, day, setting.by_channel(drift.slow, channel), setting.by_channel(drift.sudden, channel)
     )
+    if ready is None:
+        mean = visit_mean(m.week, traits.intensity[user], mood.habit[user], mood.dormant[user])
+        ready = 1.0 - np.exp(-mean)
+    weight = setting.by_channel(opening.readiness, channel)
     category = setting.catalogue.messages.category[message]
-    return sigmoid(logit) * repetition_factor(m.repetition, mood.memory[user, category])
+    return np.asarray(
+        ready_open_probability(opening, logit, weight, ready)
+        * repetition_factor(m.repetition, mood.memory[user, category])
+    )
+
+
+def _ready(setting: Setting, mood: Mood, day: int) -> Floats:
+    """Return who comes by themselves on a day, [users]: those with a visit before weekdays thin them out."""
+    mean = visit_mean(setting.mechanisms.week, setting.traits.intensity, mood.habit, mood.dormant)
+    luck = setting.stream(day, Purpose.visits).random()
+    return (luck >= np.exp(-mean)).astype(np.float64)
 
 
 def chances(
-    setting: Setting, mood: Mood, day: int, user: Ints, message: Ints, channel: Ints, at: Ints
+    setting: Setting,
+    mood: Mood,
+    day: int,
+    user: Ints,
+    message: Ints,
+    channel: Ints,
+    at: Ints,
+    ready: Floats | None = None,
 ) -> Chances:
-    """Return what the outcomes of deliveries at `at` (us, [n]) are drawn from; subscribers subscribe once."""
+    """Return what the outcomes of deliveries at `at` (us, [n]) are drawn from; subscribers subscribe once.
+
+    `ready` is that of `open_probability`.
+    """
     m, catalogue, traits = setting.mechanisms, setting.catalogue, setting.traits
     relevance = relevance_of(setting, day, user, message)
     quality, appeal = catalogue.quality[message], catalogue.appeal[message]
@@ -146,7 +182,7 @@ def chances(
     stays = mood.reach.until[user, channel] == NEVER
     welcome = np.zeros(len(user), np.bool_), np.ones(len(user), np.bool_)
     return Chances(
-        opens=open_probability(setting, mood, day, user, message, channel, at),
+        opens=open_probability(setting, mood, day, user, message, channel, at, ready),
         open_median=np.where(push, traits.push_delay[user], setting.by_channel(delay.median, channel)),
         open_spread=setting.by_channel(delay.spread, channel),
         open_longest=setting.by_channel(delay.longest, channel),
@@ -169,8 +205,9 @@ def react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) ->
     """Return what deliveries at `at` (us, [n]) bring about, by the luck that each row carries."""
     m, uniform, normal = setting.mechanisms, sending.uniform, sending.normal
     n = np.arange(len(sending))
-    p = chances(setting, mood, day, sending.user, sending.message, sending.channel, at)
-    minutes = open_delay(p.open_median, p.open_spread, normal[:, 0])
+    ready = _ready(setting, mood, day)[sending.user]
+    p = chances(setting, mood, day, sending.user, sending.message, sending.channel, at, ready)
+    minutes = open_delay(m.response.delay, p.open_median, p.open_spread, normal[:, 0])
     opened = (uniform[:, 1] < p.opens) & (minutes <= p.open_longest)
     open_at = at + (np.minimum(minutes, p.open_longest) * MINUTE).astype(np.int64) + SECOND
     clicked = opened & (uniform[:, 2] < p.clicks)
@@ -178,7 +215,7 @@ def react(setting: Setting, mood: Mood, day: int, sending: Sending, at: Ints) ->
     followed = np.where(setting.through("push", sending.channel), opened, clicked)
     welcome = followed & (uniform[:, 3] < p.worth)
     wait, longest = conversion_delay(m.conversion, p.convert_median, normal[:, 2]), m.conversion.longest
-    leaving = open_delay(np.full(len(n), m.opt_out.delay), np.ones(len(n)), normal[:, 3])
+    leaving = m.opt_out.delay * np.exp(normal[:, 3])
     return Reaction(
         opened=opened,
         open_at=open_at,

@@ -9,13 +9,18 @@ from typing import Final
 
 from homing.schema import InputError
 from homing.schema.errors import nearest
+from homing.simulator.presets.adverse import ADVERSE
+from homing.simulator.presets.commerce import COMMERCE
+from homing.simulator.presets.drifting import DRIFTING
+from homing.simulator.presets.learning import LEARNING
+from homing.simulator.presets.news import NEWS
 from homing.simulator.presets.streaming import STREAMING
 from homing.simulator.setup import Setup
 from homing.simulator.simulated import SimulatedWorld
 from homing.simulator.spec import Spec
 from homing.simulator.world import World
 
-PRESETS: Final[dict[str, Spec]] = {spec.name: spec for spec in (STREAMING,)}
+PRESETS: Final[dict[str, Spec]] = {spec.name: spec for spec in (STREAMING, COMMERCE, LEARNING, NEWS, ADVERSE, DRIFTING)}
 GROUP: Final = "homing.worlds"
 
 Maker = Callable[[Setup], World]

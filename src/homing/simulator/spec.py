@@ -5,6 +5,7 @@ A preset is a `Spec`; `dataclasses.replace` makes another world of one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,7 +37,7 @@ class Domain:
 
     name: str
     short: str  # in message ids
-    messages: int
+    messages: int  # in the period
     categories: tuple[str, ...]
     quality: float  # mean of what the message leads to, in [0, 1]
     appeal: float  # mean of how loud it is, in [0, 1]
@@ -44,8 +45,15 @@ class Domain:
     generator: Generator
     channels: tuple[str, ...] = KNOWN
     valid_days: int = 0  # 0: for ever
+    alive: int = 0  # messages valid at once, at least: a longer period has more of them
     urgency: float = 0.0  # in [0, 1]: how fast it goes stale after `valid_from`
     once: bool = False  # a conversion is a subscription: made once, and only free users are offered it
+
+    def count(self, days: int) -> int:
+        """Return how many messages a period of so many days has."""
+        if not self.valid_days:
+            return self.messages
+        return max(self.messages, math.ceil(self.alive * (days + self.valid_days) / self.valid_days))
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,9 @@ class People:
     newcomers: float = 0.05  # share who sign up during the period
     newcomer_habit: float = 0.35
     devices: tuple[float, float, float] = (0.38, 0.47, 0.15)  # shares of iOS, Android, web
+    regions: tuple[float, float, float] = (1.0, 1.0, 1.0)  # weight of Europe, the Americas, elsewhere
+    rhythms: tuple[float, ...] = (1.0,) * 5  # weight of commuters, workers, evening, night and day people
+    activity: str = "library_size"  # what the feature that follows activity is called
     opt_in: ByChannel = field(default=ByChannel(push=0.05, email=1.3, in_app=3.5))  # logit
     opt_in_by_habit: ByChannel = field(default=ByChannel(push=1.6, email=0.8, in_app=0.5))  # centred at 0.45
     opted_out_before: float = 0.04  # share of opt-ins that ended before the period

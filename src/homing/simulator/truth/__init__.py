@@ -129,8 +129,8 @@ class Truth:
                 )
         if ((end <= start) | (start < begin) | (start >= begin + 2 * DAY)).any():
             raise InputError(
-                f"slots begin from {format_time(int(start.min()))} on; they must not be empty, and must begin "
-                f"on {format_time(begin)} or the day after"
+                f"slots begin from {format_time(int(start.min()))} on; they must not be empty, and "
+                f"must begin on {format_time(begin)} or the day after"
             )
         return Asked(*(column.astype(np.int64) for column in (user, message, channel, start, end)))
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.schema.times import DAY, HOUR, MINUTE, SECOND
-from homing.simulator.day import EXTENSION, WAIT, grown, rested, visit_mean
+from homing.simulator.day import EXTENSION, WAIT, grown, rested
 from homing.simulator.latents import NEVER, Mood
 from homing.simulator.mechanisms.conversion import converted_within
 from homing.simulator.mechanisms.habit import leave_hazard
 from homing.simulator.mechanisms.reach import loss_hazard
 from homing.simulator.mechanisms.response import opened_within
-from homing.simulator.mechanisms.visits import mean_minutes, no_visit, weekday_factor
+from homing.simulator.mechanisms.visits import mean_minutes, no_visit, visit_mean, weekday_factor
 from homing.simulator.reaction import Chances, chances
 from homing.simulator.setting import Setting
 from homing.simulator.truth.asked import Asked
@@ -105,7 +105,7 @@ def _in_app(setting: Setting, mood: Mood, day: int, sends: Asked, until: Ints | 
         begin = setting.start + today * DAY
         low = np.clip(np.maximum(sends.start, setting.traits.signed_up_at), begin, begin + DAY)
         high = np.maximum(np.clip(sends.start + WAIT, begin, begin + DAY), low)
-        mean = visit_mean(setting, mood)
+        mean = visit_mean(m.week, setting.traits.intensity, mood.habit, mood.dormant)
         edges = np.clip(_edges(setting, today, low, high, step), opens, closes)
         before = _share_before(setting, today, low[:, None])
         inside = np.clip(edges, low[:, None], high[:, None])
@@ -207,11 +207,13 @@ def _brought(
     row = np.repeat(np.arange(n), pieces)
     at = ((edges[:, 1:] + edges[:, :-1]) // 2).ravel()
     message, channel, here = sends.message[row], sends.channel[row], weight.ravel()
-    p = chances(setting, mood, day, row, message, channel, at)
-    m = setting.mechanisms
-    opened = here * p.opens * opened_within(p.open_median, p.open_spread, p.open_longest)
-    clicked = opened * p.clicks
     inside = setting.through("in_app", channel)
+    # who is shown a message in a visit comes by himself that day; else nobody knows
+    ready = np.ones(len(row)) if inside.all() else None
+    p = chances(setting, mood, day, row, message, channel, at, ready)
+    m = setting.mechanisms
+    opened = here * p.opens * opened_within(m.response.delay, p.open_median, p.open_spread, p.open_longest)
+    clicked = opened * p.clicks
     followed = np.where(setting.through("push", channel), opened, clicked)
     welcome = followed * p.worth
     if until is None:
