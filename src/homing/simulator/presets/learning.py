@@ -105,7 +105,7 @@ LEARNING = Spec(
             half_life=ByChannel(push=2.0, email=7.0, in_app=1.0),
         ),
         annoyance=Annoyance(cost=ByChannel(push=0.006, email=0.006, in_app=0.005), by_fatigue=0.2),
-        opt_out=OptOut(base=ByChannel(push=0.0006, email=0.0015, in_app=0.0001), by_fatigue=0.2),
+        opt_out=OptOut(base=ByChannel(push=0.0006, email=0.0017, in_app=0.0001), by_fatigue=0.2),
         habit=Habit(growth=0.16, discovery=1.3, decay=0.08),
         churn=Churn(leave=0.05, scale=0.06, come_back=0.004, habit_after=0.3),
         week=Week(factor=(1.05, 1.04, 1.03, 1.0, 0.95, 0.93, 1.0)),

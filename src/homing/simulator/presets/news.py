@@ -113,7 +113,7 @@ NEWS = Spec(
             half_life=ByChannel(push=3.0, email=5.0, in_app=1.0),
         ),
         annoyance=Annoyance(cost=ByChannel(push=0.030, email=0.008, in_app=0.012), by_fatigue=0.3),
-        opt_out=OptOut(base=ByChannel(push=0.0012, email=0.0014, in_app=0.0002), by_fatigue=0.25),
+        opt_out=OptOut(base=ByChannel(push=0.0012, email=0.0018, in_app=0.0002), by_fatigue=0.25),
         habit=Habit(growth=0.05, discovery=1.4, decay=0.035),
         churn=Churn(leave=0.03, scale=0.08, come_back=0.003),
         week=Week(factor=(1.08, 1.06, 1.05, 1.03, 1.0, 0.87, 0.91)),
