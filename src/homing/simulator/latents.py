@@ -32,6 +32,14 @@ class Reach:
         """Return whether each user [n] is reachable through a channel [n] at an instant [n] (us)."""
         return np.asarray((self.since[user, channel] <= at) & (at < self.until[user, channel]))
 
+    def without(
+        self, user: NDArray[np.int64], channel: NDArray[np.int64], at: NDArray[np.int64], lost: bool = False
+    ) -> Reach:
+        """Return it after users [n] left channels [n] at instants [n] (us): they opted out, or got lost."""
+        until, gone = self.until.copy(), self.lost.copy()
+        until[user, channel], gone[user, channel] = at, lost
+        return Reach(self.since, until, gone)
+
 
 @dataclass(frozen=True)
 class Traits:
