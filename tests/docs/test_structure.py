@@ -33,9 +33,11 @@ def test_what_a_page_names_exists(page: Path) -> None:
 
 
 def _exists(parts: list[str]) -> bool:
-    """Whether the parts are a package or module, or end in a name that their package exports."""
+    """Whether they are a package, module or entry point group, or end in a name that their package exports."""
     path = SOURCE.joinpath(*parts)
     if path.is_dir() or path.with_suffix(".py").is_file() or parts == ["toml"]:
+        return True
+    if any(f'GROUP: Final = "homing.{".".join(parts)}"' in file.read_text() for file in SOURCE.rglob("*.py")):
         return True
     package = SOURCE.joinpath(*parts[:-1], "__init__.py")
     return package.is_file() and f'"{parts[-1]}"' in package.read_text()

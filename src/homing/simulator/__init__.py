@@ -2,9 +2,10 @@
 
 from homing.simulator.mechanisms import Mechanisms
 from homing.simulator.registry import world_maker, world_names
+from homing.simulator.scenery import Scenery, make_scenery
 from homing.simulator.setup import DEFAULT_START, PART_USERS, Setup
 from homing.simulator.simulated import SimulatedWorld
-from homing.simulator.world import Scenery, World
+from homing.simulator.world import World
 
 __all__ = [
     "DEFAULT_START",
@@ -14,6 +15,7 @@ __all__ = [
     "Setup",
     "SimulatedWorld",
     "World",
+    "make_scenery",
     "world_maker",
     "world_names",
 ]

@@ -36,6 +36,14 @@ class Reach:
         """Return some users, in the order given."""
         return type(self)(*(getattr(self, field.name)[user] for field in fields(self)))
 
+    def without(
+        self, user: NDArray[np.int64], channel: NDArray[np.int64], at: NDArray[np.int64], lost: bool = False
+    ) -> Reach:
+        """Return it after users [n] left channels [n] at instants [n] (us): they opted out, or got lost."""
+        until, gone = self.until.copy(), self.lost.copy()
+        until[user, channel], gone[user, channel] = at, lost
+        return Reach(self.since, until, gone)
+
 
 @dataclass(frozen=True)
 class Traits:

@@ -16,11 +16,12 @@ from homing.simulator.population import (
     vocabularies,
     zone_offsets,
 )
+from homing.simulator.scenery import Scenery
 from homing.simulator.sending import Sending, nothing
 from homing.simulator.setting import Setting
 from homing.simulator.setup import Setup
 from homing.simulator.spec import Spec
-from homing.simulator.world import Scenery, World
+from homing.simulator.world import World
 
 
 class SimulatedWorld(World):

@@ -2,13 +2,13 @@
 
 A world of your own is a subclass of `World` with a constructor that takes a `Setup` and a method `live`;
 register the class as an entry point of the group `homing.worlds`, and every command knows it by that name.
-`homing.simulator.contract` has the tests that every world must pass.
+`make_scenery` makes what is there from plain columns, `homing.simulator.contract` has the tests that every
+world must pass.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +21,10 @@ from homing.simulator.latents import Reach
 from homing.simulator.log import Block, ConsentLog, EventLog
 from homing.simulator.population import user_ids
 from homing.simulator.randomness import Purpose, stream
+from homing.simulator.scenery import Scenery
 from homing.simulator.sending import NORMALS, UNIFORMS, Sending, check_sending
 from homing.simulator.setup import PART_USERS, Setup
 from homing.simulator.tables import Table
-
-
-@dataclass(frozen=True)
-class Scenery:
-    """What is there before the first day, as a platform sees it."""
-
-    vocabularies: Vocabularies
-    users: Users
-    messages: Messages
-    opportunities: Opportunities  # of the whole period; each is known from its `created_at` on
-    opportunity_ids: NDArray[np.uint8]  # [opportunities, length] ASCII
-    reach: Reach  # at the start, as far as people have signed up by then
 
 
 class World(ABC):
@@ -108,6 +97,11 @@ class World(ABC):
     def now(self) -> int:
         """The end of the last simulated day, in us."""
         return self.start + self._day * DAY
+
+    @property
+    def reach(self) -> Reach:
+        """Who can be reached when, as the last simulated day left it; for `live`, platforms see less."""
+        return self._consents.reach
 
     def consents(self) -> Consents:
         """Return opt-ins and opt-outs before `now`."""
