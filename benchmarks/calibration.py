@@ -18,14 +18,14 @@ _HEAD = """\
 # Calibration
 
 What the worlds do when they are messaged by chance, beside what has been published. Made by
-`python benchmarks/calibration.py`; `tests/simulator/test_calibration.py` keeps this page and the worlds inside
-the ranges.
+`python benchmarks/calibration.py`.
 
-**How it is measured.** {users:,} users, {days} days, seed 0. Each day, each user who can be reached and for whom
-there is an opportunity is, with a third each, sent a random one through a random channel in a random hour
-between 8 and 21 local time, or only watched from such an instant on, or left alone. All moments are read from
-the log. In brackets: 95 % intervals, bootstrap over users. The change by volume compares two populations with
-common random numbers: one message a user and day, and the same with {cut:.0%} left out by chance.
+**How it is measured.** {users:,} users, {days} days, seed 0. Each day, each user who can be reached and for
+whom there is an opportunity is, with a third each, sent a random one through a random channel in a random
+hour between 8 and 21 local time, or only watched from such an instant on, or left alone. All moments are
+read from the log. In brackets: 95 % intervals, bootstrap over users. The change by volume compares two
+populations with common random numbers: one message a user and day, and the same with {cut:.0%} left out by
+chance.
 
 **In range** means that the interval reaches the range. *Not targeted*: the preset does not try to keep to it,
 and its number only says what it gives. *Assumed*: no figure was looked for or found; the number is a choice.
@@ -43,7 +43,8 @@ def number(figure: Figure, value: float) -> str:
 def cell(figure: Figure, estimate: Estimate) -> str:
     if estimate.low == estimate.high:
         return number(figure, estimate.value)
-    return f"{number(figure, estimate.value)} ({', '.join(number(figure, end) for end in (estimate.low, estimate.high))})"
+    ends = ", ".join(number(figure, end) for end in (estimate.low, estimate.high))
+    return f"{number(figure, estimate.value)} ({ends})"
 
 
 def row(figure: Figure, found: dict[str, dict[str, Estimate]]) -> str:
@@ -67,7 +68,9 @@ def family_row(figure: Figure, found: list[dict[str, Estimate]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--users", type=int, default=10_000)
     parser.add_argument("--days", type=int, default=28)
     parser.add_argument("--page", type=Path, default=Path("docs/calibration.md"))

@@ -2,7 +2,8 @@
 
 Run: python benchmarks/plan.py [--users 1000000] [--folder FOLDER]
 
-The ledger is a simulated world of 50,000 users over two weeks, repeated under new ids. Making it and
+The ledger is a simulated world of 50,000 users over two weeks, repeated under new ids, less a share of its
+opportunities that no decision chose, so that a user has 15 candidates on average. Making it and
 training a release on it are not timed, and a folder that has it already is used again. The plan runs in a
 process of its own, so that its peak memory is its own.
 
@@ -36,6 +37,8 @@ from homing.simulator import Setup
 from homing.store import Workspace
 
 WORLD, DAYS = 50_000, 14
+#: Of the opportunities that no decision chose.
+KEPT = 0.845
 EPOCH = parse_time("2026-01-05T00:00Z") + DAYS * DAY
 _TOML = """\
 [slots]
@@ -54,6 +57,12 @@ def make(folder: Path, users: int) -> Workspace:
     with workspace.ledger.write() as writer:
         for table in INGESTED:
             rows = pl.read_parquet(log / "*" / f"{table.name}.parquet")
+            if table.name == "opportunities":
+                chosen = pl.read_parquet(
+                    log / "*" / "decisions.parquet", columns=["opportunity_id"]
+                ).to_series()
+                draw = np.random.default_rng(0).random(len(rows)) < KEPT
+                rows = rows.filter(pl.Series(draw) | rows["opportunity_id"].is_in(chosen.implode()))
             ids = [
                 name
                 for name in ("user_id", "opportunity_id", "decision_id", "event_id")

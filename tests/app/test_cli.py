@@ -268,3 +268,12 @@ def test_a_fault_of_homing_is_not_hidden(
     monkeypatch.setattr(Workspace, "create", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         homing("init", tmp_path)
+
+
+def test_brackets_in_ids_are_no_markup(homing: Homing, tmp_path: Path) -> None:
+    homing("init", tmp_path / "w")
+    log = tmp_path / "users.csv"
+    log.write_text("user_id,timezone\n[/x],UTC\n[red]a,Mars\n[/y],Mars\n")
+    ran = homing("ingest", log, "-w", tmp_path / "w")
+    assert ran.status == 0, ran.err
+    assert '"[red]a"' in re.sub(r"\s", "", ran.out)

@@ -1,4 +1,4 @@
-"""Simple policies that know the world's own probabilities, to see what a world rewards. No policy of Homing."""
+"""Simple policies that know the world's own probabilities, to see what a world rewards."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,7 +116,9 @@ def _choices(world: SimulatedWorld, day: int, user, message, channel, at) -> Cho
     relevance = relevance_of(setting, day, user, message)
     clicking = m.response.clicking
     opens = open_probability(setting, mood, day, user, message, channel, at)
-    click = opens * click_probability(clicking, setting.by_channel(clicking.base, channel), relevance, quality)
+    click = opens * click_probability(
+        clicking, setting.by_channel(clicking.base, channel), relevance, quality
+    )
     worth = worth_probability(m.response.worth, relevance, quality, appeal)
     welcome = np.where(setting.through("push", channel), opens, click) * worth
     cost = annoyance(

@@ -69,9 +69,9 @@ def test_a_seed_that_is_none_is_refused(name: str) -> None:
 
 def test_unknown_worlds_name_the_nearest() -> None:
     assert family_seed("family:007") == 7
-    with pytest.raises(InputError, match="family:SEED.*learning"):
+    with pytest.raises(InputError, match=r"family:SEED.*learning"):
         world_maker("lerning")
-    with pytest.raises(InputError, match="family:SEED.*news"):
+    with pytest.raises(InputError, match=r"family:SEED.*news"):
         world_spec("newz")
 
 

@@ -85,7 +85,8 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to make.")] = HERE)
     from homing.store import Workspace
 
     workspace = Workspace.create(folder)
-    Console().print(f"workspace made at {workspace.path}; next: 'homing ingest FILES -w {workspace.path}'")
+    text = f"workspace made at {workspace.path}; next: 'homing ingest FILES -w {workspace.path}'"
+    Console().print(text, markup=False)
 
 
 @app.command()
@@ -423,8 +424,9 @@ def _report(workspace: Workspace, output: Path | None, as_json: bool) -> None:
         result = make_report(workspace, output, bars)
 
     def show(console: Console) -> None:
-        console.print(f"[bold]{result.facts.header.verdict}[/]", highlight=False, soft_wrap=True)
-        console.print(f"report: {result.path}", soft_wrap=True)
+        verdict = result.facts.header.verdict
+        console.print(verdict, style="bold", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"report: {result.path}", markup=False, soft_wrap=True)
 
     _print(as_json, result.facts.to_dict(), show)
 

@@ -41,19 +41,20 @@ def table(
 ) -> None:
     """Print a table whose first `left` columns are text and the others numbers.
 
-    Text is kept on one line; with `wrap` only that of the first column is.
+    Text is kept on one line; with `wrap` only that of the first column is. Brackets in names and rows of
+    the log are no markup.
     """
-    drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    drawn = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for place, head in enumerate(heads):
         text = place < left
         drawn.add_column(
-            head,
+            Text(head),
             justify="left" if text else "right",
             overflow="fold",
             no_wrap=place == 0 or (text and not wrap),
         )
     for row in rows:
-        drawn.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
+        drawn.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     console.print(drawn)
     console.print()
 
@@ -186,7 +187,7 @@ def imported(console: Console, summary: ImportSummary) -> None:
         ((k, f"{n:,}") for k, n in summary.arms.items()),
     )
     for line in summary.assumed:
-        console.print(f"[dim]assumed:[/] {line}")
+        console.print(Text.assemble(("assumed:", "dim"), f" {line}"))
     console.print()
     ingested(console, summary.ingested)
 
@@ -202,7 +203,8 @@ def trained(console: Console, result: Trained) -> None:
     table(console, f"Release {result.release.id}", heads, rows)
     if summary.constant:
         names = ", ".join(summary.constant)
-        console.print(f"[yellow]never varied in training, so predicted as constant:[/] {names}")
+        text = ("never varied in training, so predicted as constant:", "yellow")
+        console.print(Text.assemble(text, f" {names}"))
     speed = f"{summary.rows_per_second:,.0f} decisions a second"
     console.print(
         f"{summary.train_rows:,} decisions in {summary.seconds:.1f} s, {speed}; "
@@ -227,7 +229,8 @@ def evaluated(console: Console, result: Evaluated) -> None:
         told = ", ".join(f"{e.name} {e.estimate.value:.4g} {_interval(e.estimate)}" for e in fact.estimators)
         console.print(
             f"{fact.policy} from the log of {fact.log}: {told}; its own mean "
-            f"{fact.truth.value:.4g} {_interval(fact.truth)}"
+            f"{fact.truth.value:.4g} {_interval(fact.truth)}",
+            markup=False,
         )
     alerts(console, result.record.facts.alerts)
 
@@ -260,7 +263,7 @@ def alerts(console: Console, found: Sequence[Alert]) -> None:
     for alert in found:
         console.print(Text(f"{alert.level}: {alert.subject}. ", _LEVELS[alert.level]) + Text(alert.sentence))
         if alert.next_step:
-            console.print(f"  [dim]{alert.next_step}[/]")
+            console.print(Text(f"  {alert.next_step}", "dim"))
 
 
 def findings(console: Console, found: Sequence[Finding]) -> None:
@@ -274,19 +277,22 @@ def findings(console: Console, found: Sequence[Finding]) -> None:
 
 def explained(console: Console, result: Explanation, shown: int = 12) -> None:
     """Print why a decision is what it is."""
-    console.print(f"[bold]{result.user_id}[/] at {result.at}, release {result.release}")
+    console.print(Text.assemble((result.user_id, "bold"), f" at {result.at}, release {result.release}"))
     if result.decision is not None:
         what = result.decision["message_id"] or "hold"
         console.print(
-            f"decided: [bold]{what}[/] ({result.decision['reason']}), logged propensity "
-            f"{result.decision['propensity']:.4g}"
+            Text.assemble(
+                "decided: ",
+                (what, "bold"),
+                f" ({result.decision['reason']}), logged propensity {result.decision['propensity']:.4g}",
+            )
         )
     if result.same_set is not None:
         console.print(
             "candidate set: " + ("as logged" if result.same_set else "[yellow]not the one logged[/]")
         )
     for note in result.notes:
-        console.print(f"[yellow]{note}[/]")
+        console.print(Text(note, "yellow"))
     console.print()
     names = list(result.options[0].values) if result.options else []
     rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from homing.schema import Candidates, Config, Features, FeatureSpec, Shard
 from homing.schema.times import parse_time
 from homing.state import StateLayout, ZoneTable, build_features, fold, local_hour_of_week, outcomes
 from homing.store import Workspace
+
+_BATCH = 8_000  # rows
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,17 @@ class View:
         """Return the model's input for the candidates, as of their rows' instants."""
         states = fold(shard, candidates.rows, self.layout, self.rhythm)
         return build_features(shard, candidates, states, self.layout, self.spec)
+
+    def batches(self, shard: Shard, candidates: Candidates) -> Iterator[tuple[slice, Features]]:
+        """Yield what `features` returns some thousand rows at a time: the rows, and their input.
+
+        Less memory, and memory that was used before: fresh pages cost as much as what is written to them.
+        """
+        states = fold(shard, candidates.rows, self.layout, self.rhythm)
+        for start in range(0, len(states), _BATCH):
+            rows = slice(start, min(start + _BATCH, len(states)))
+            part = build_features(shard, candidates.take(rows), states.take(rows), self.layout, self.spec)
+            yield rows, part
 
 
 def observed_until(workspace: Workspace) -> int:

@@ -87,7 +87,10 @@ def _asset(name: str) -> Markup:
 
 def _tiles(facts: Facts) -> tuple[Tile, ...]:
     header = facts.header
-    tiles = [Tile("Users", compact(header.users)), Tile("Decisions in the log", compact(header.decisions))]
+    tiles = [
+        Tile("Users", compact(header.users)),
+        Tile("Decisions", compact(header.decisions), "in the ledger, planned ones too"),
+    ]
     if header.log_from and header.log_until:
         tiles.append(Tile("Log", span(header.log_from, header.log_until)))
     if header.release:

@@ -38,8 +38,7 @@ def write_report(facts: Facts, path: Path) -> tuple[Path, Path]:
     where it is missing.
 
     Raises:
-        InputError: `path` ends in .json, where the facts go.
-        OSError: the folder cannot be written to.
+        InputError: `path` ends in .json, where the facts go, or cannot be written.
     """
     return _write(render(facts), facts.to_dict(), path)
 
@@ -49,10 +48,17 @@ def _write(page: str, facts: dict[str, Any], path: Path) -> tuple[Path, Path]:
         raise InputError(
             f"report path == {str(path)!r}, must not end in .json; the facts go there, name a .html"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".json")
-    _replace(path, page)
-    _replace(beside, json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    data = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, page)
+        _replace(beside, data)
+    except OSError as error:
+        raise InputError(
+            f"report path == {str(path)!r} cannot be written: {error.strerror or error}; name a file in a "
+            "folder that can be"
+        ) from None
     return path, beside
 
 

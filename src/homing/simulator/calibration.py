@@ -79,7 +79,9 @@ def run_trial(world: World, share: float = SHARE, control: float = SHARE, cut: f
         at = begin + (local - offsets[day][world.users.zone]) % DAY
         row = np.flatnonzero((opportunities.created_at < begin) & (opportunities.expires_at > begin))
         until = messages.valid_until[opportunities.message[row]]
-        row = row[(at[owner[row]] < opportunities.expires_at[row]) & ((until == MISSING) | (at[owner[row]] < until))]
+        row = row[
+            (at[owner[row]] < opportunities.expires_at[row]) & ((until == MISSING) | (at[owner[row]] < until))
+        ]
         row = row[np.argsort(rng.random(len(opportunities.created_at))[row], kind="stable")]
         user, first = np.unique(owner[row], return_index=True)
         message = opportunities.message[row[first]]
@@ -120,7 +122,8 @@ class Bootstrap:
             return np.full(len(self._weights), np.nan)
         order = np.argsort(value)
         below = np.cumsum(self._weights[:, user[order]], axis=1)
-        return value[order][(below < below[:, -1:] / 2).sum(axis=1).clip(max=len(value) - 1)]
+        place = (below < below[:, -1:] / 2).sum(axis=1).clip(max=len(value) - 1)
+        return np.asarray(value[order][place], np.float64)
 
 
 def estimate(replicates: Floats) -> Estimate:
@@ -145,7 +148,9 @@ def moments(spec: Spec, setup: Setup) -> dict[str, Estimate]:
     born = (world.users.signed_up_at < setup.start).astype(np.float64)
 
     def count(name: str, channel: str) -> Floats:
-        rows = (events["type"] == EVENT_TYPES.index(name)) & (events["channel"] == setup.channels.index(channel))
+        rows = (events["type"] == EVENT_TYPES.index(name)) & (
+            events["channel"] == setup.channels.index(channel)
+        )
         return np.bincount(events["user"][rows], minlength=users).astype(np.float64)
 
     delivered = {channel: count("delivered", channel) for channel in CHANNELS}
@@ -216,20 +221,23 @@ def _open_delays(trial: Trial) -> tuple[Ints, Floats]:
     """Return the users and the minutes from delivery to open of all pushes that were opened."""
     events = trial.world.events()
     push = events["channel"] == trial.world.setup.channels.index("push")
-    key = events["decision"][:, 0].astype(np.int64) * len(trial.world.users) + events["user"]
+    key = events["decision"][:, 0].astype(np.int64) * len(trial.world.users) + events["user"].astype(np.int64)
     opened = np.flatnonzero(push & (events["type"] == EVENT_TYPES.index("opened")))
     delivered = np.flatnonzero(push & (events["type"] == EVENT_TYPES.index("delivered")))
     delivered = delivered[np.argsort(key[delivered])]
     cause = delivered[np.searchsorted(key[delivered], key[opened])]
-    return events["user"][opened].astype(np.int64), (events["at"][opened] - events["at"][cause]) / MINUTE
+    at = events["at"].astype(np.int64)
+    return events["user"][opened].astype(np.int64), (at[opened] - at[cause]) / MINUTE
 
 
 def _visited(trial: Trial, sent: bool, span: int) -> tuple[Floats, Floats]:
-    """Return how many of a user's push instants were followed by a visit within `span` us, and how many were."""
+    """Return how many of a user's push instants were followed by a visit within `span` us, and all."""
     world, users = trial.world, len(trial.world.users)
     events = world.events()
     rows = events["type"] == EVENT_TYPES.index("session")
-    keys = np.sort((events["at"][rows] - world.start) + events["user"][rows].astype(np.int64) * 2 * world.days * DAY)
+    keys = np.sort(
+        (events["at"][rows] - world.start) + events["user"][rows].astype(np.int64) * 2 * world.days * DAY
+    )
     mine = (trial.sent == sent) & (trial.channel == world.setup.channels.index("push"))
     mine &= trial.at + DAY < world.now
     user, at = trial.user[mine], trial.at[mine] - world.start

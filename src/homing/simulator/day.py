@@ -121,7 +121,7 @@ def _opt_ins(before: Reach, after: Reach) -> Block:
 def _visits(
     setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction
 ) -> tuple[Visits, Ints]:
-    """Return the day's visits, organic ones that no caused one displaced and caused ones, and `Mood.moved`."""
+    """Return the day's visits, organic ones not displaced and caused ones, and `Mood.moved`."""
     own = _organic_visits(setting, mood, day)
     push = setting.through("push", delivered.channel)
     comes = np.where(push, reaction.opened, reaction.clicked)

@@ -73,7 +73,12 @@ FIGURES: Final = (
     ),
     Figure("ios_delay", "median time to open a push, iOS", f"7 minutes ({_LEANPLUM})", 6, 8, unit="min"),
     Figure(
-        "android_delay", "median time to open a push, Android", f"48 minutes ({_LEANPLUM})", 42, 54, unit="min"
+        "android_delay",
+        "median time to open a push, Android",
+        f"48 minutes ({_LEANPLUM})",
+        42,
+        54,
+        unit="min",
     ),
     Figure(
         "hour_effect",

@@ -130,7 +130,9 @@ def build_population(spec: Spec, setup: Setup) -> Population:
     normal = rng.standard_normal((8, users))
     rest = np.sqrt(1.0 - p.correlation**2)
 
-    zone = _pick(_shares(np.array([p.regions[_REGIONS[name]] * share for name, _, share in ZONES])), uniform[0])
+    zone = _pick(
+        _shares(np.array([p.regions[_REGIONS[name]] * share for name, _, share in ZONES])), uniform[0]
+    )
     device = _pick(np.array(p.devices), uniform[1])
     age = _pick(np.array([0.28, 0.32, 0.25, 0.15]), uniform[2])
     archetype = _pick(_shares(_RHYTHM_BY_AGE * np.array(p.rhythms))[age], uniform[3])

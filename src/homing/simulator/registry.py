@@ -21,7 +21,9 @@ from homing.simulator.simulated import SimulatedWorld
 from homing.simulator.spec import Spec
 from homing.simulator.world import World
 
-PRESETS: Final[dict[str, Spec]] = {spec.name: spec for spec in (STREAMING, COMMERCE, LEARNING, NEWS, ADVERSE, DRIFTING)}
+PRESETS: Final[dict[str, Spec]] = {
+    spec.name: spec for spec in (STREAMING, COMMERCE, LEARNING, NEWS, ADVERSE, DRIFTING)
+}
 GROUP: Final = "homing.worlds"
 
 Maker = Callable[[Setup], World]
@@ -52,7 +54,7 @@ def world_maker(name: str) -> Maker:
     """Return what makes the named world, or a part of it, from a setup.
 
     Args:
-        name: a preset, `family:SEED` for a randomized world, or the name of an entry point of the group `homing.worlds`.
+        name: a preset, `family:SEED` for a randomized world, or an entry point of the group `homing.worlds`.
 
     Raises:
         InputError: there is no world of that name.
@@ -64,4 +66,6 @@ def world_maker(name: str) -> Maker:
             maker: Maker = entry.load()
             return maker
     names = world_names()
-    raise InputError(f"world == {name!r}, must be one of {', '.join(names)} or {PREFIX}SEED{nearest(name, names)}")
+    raise InputError(
+        f"world == {name!r}, must be one of {', '.join(names)} or {PREFIX}SEED{nearest(name, names)}"
+    )

@@ -95,7 +95,7 @@ class Spec:
         """Check the numbers that no world can be made of; all that are wrong come at once.
 
         Raises:
-            InputError: no topics or domains, two domains of one name, shares that are not shares, and the like.
+            InputError: no topics or domains, two domains of one name, wrong shares, and the like.
         """
         wrong = [
             f"{self.name}: {name} == {value!r}, must be {rule}"
@@ -136,7 +136,12 @@ def _rules(spec: Spec) -> list[_Rule]:
             (f"{where}.categories", kinds, "one or more different ones", len(set(kinds)) == len(kinds) > 0),
             (f"{where}.valid_days", domain.valid_days, ">= 0", domain.valid_days >= 0),
             (f"{where}.generator.share", made.share, "> 0", made.share > 0),
-            (f"{where}.generator.life", made.life, "0 < shortest <= longest", 0 < made.life[0] <= made.life[1]),
+            (
+                f"{where}.generator.life",
+                made.life,
+                "0 < shortest <= longest",
+                0 < made.life[0] <= made.life[1],
+            ),
             *(
                 (f"{where}.{name}", value, "in [0, 1]", 0 <= value <= 1)
                 for name, value in (
@@ -156,6 +161,11 @@ def _people_rules(people: People) -> list[_Rule]:
     return [
         ("people.correlation", people.correlation, "in (-1, 1)", -1 < people.correlation < 1),
         ("people.newcomers", people.newcomers, "in [0, 1]", 0 <= people.newcomers <= 1),
-        ("people.rhythms", people.rhythms, "five numbers > 0", len(people.rhythms) == 5 and min(people.rhythms) > 0),
+        (
+            "people.rhythms",
+            people.rhythms,
+            "five numbers > 0",
+            len(people.rhythms) == 5 and min(people.rhythms) > 0,
+        ),
         *((f"people.{name}", values, "> 0", min(values) > 0) for name, values in positive),
     ]

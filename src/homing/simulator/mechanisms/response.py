@@ -168,7 +168,7 @@ def worth_probability(p: Worth, relevance: Floats, quality: Floats, appeal: Floa
 
 
 def open_delay(p: Delay, median: Floats, spread: Floats, normal: Floats) -> Floats:
-    """Return log-normal delays [n] in minutes: `median * exp(spread * normal)`, or none when delays are off."""
+    """Return log-normal delays [n] in minutes: `median * exp(spread * normal)`, or none when off."""
     if not p.on:
         return np.zeros_like(median)
     return np.asarray(median * np.exp(spread * normal))

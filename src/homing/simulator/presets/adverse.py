@@ -90,7 +90,10 @@ ADVERSE = Spec(
             half_life=ByChannel(push=5.0, email=8.0, in_app=3.0),
         ),
         annoyance=Annoyance(
-            cost=ByChannel(push=0.040, email=0.020, in_app=0.035), by_fatigue=0.3, by_relevance=0.6, by_appeal=1.5
+            cost=ByChannel(push=0.040, email=0.020, in_app=0.035),
+            by_fatigue=0.3,
+            by_relevance=0.6,
+            by_appeal=1.5,
         ),
         opt_out=OptOut(
             base=ByChannel(push=0.0012, email=0.0010, in_app=0.0003), by_fatigue=0.15, by_appeal=1.0

@@ -11,7 +11,18 @@ from homing.simulator.spec import Domain, Generator, People, Spec
 
 COMMERCE = Spec(
     name="commerce",
-    topics=("fashion", "shoes", "home", "electronics", "beauty", "sports", "toys", "garden", "grocery", "books"),
+    topics=(
+        "fashion",
+        "shoes",
+        "home",
+        "electronics",
+        "beauty",
+        "sports",
+        "toys",
+        "garden",
+        "grocery",
+        "books",
+    ),
     domains=(
         Domain(
             name="price_drops",

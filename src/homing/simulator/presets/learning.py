@@ -1,4 +1,4 @@
-"""A learning app: a fast habit, daily reminders that fit the moment and are mostly worth it; little to sell."""
+"""A learning app: a fast habit, daily reminders that fit the moment and are mostly worth it."""
 
 from homing.simulator.channels import ByChannel
 from homing.simulator.mechanisms import Mechanisms
