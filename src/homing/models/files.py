@@ -23,7 +23,7 @@ from homing.models.response import ResponseModel, Scales
 from homing.models.summary import EpochLoss, HeadCalibration, TrainingSummary
 from homing.schema import FeatureSpec, WorkspaceError
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _WEIGHTS: Final = "weights.safetensors"
 _FACTS: Final = "model.json"
 _BLOCKS: Final = ("user", "message", "candidate")
@@ -108,7 +108,7 @@ def _build(
     blocks = {
         block: BlockShape(shape[block]["columns"], tuple(shape[block]["cardinalities"])) for block in _BLOCKS
     }
-    network_shape = NetworkShape(**{**shape, **blocks, "hidden": tuple(shape["hidden"])})
+    network_shape = NetworkShape(**{**shape, **blocks, "hidden": tuple(shape["hidden"]), "towers": tuple(shape["towers"])})
     networks = []
     for member in range(facts["summary"].get("members", 1)):
         network, prefix = Network(network_shape), _prefix(member)
@@ -138,6 +138,7 @@ def _build(
         summary=TrainingSummary(
             **{
                 **summary,
+                "best_epochs": tuple(summary["best_epochs"]),
                 "losses": tuple(EpochLoss(**loss) for loss in summary["losses"]),
                 "calibration": tuple(HeadCalibration(**head) for head in summary["calibration"]),
                 "constant": tuple(summary.get("constant", ())),

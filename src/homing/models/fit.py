@@ -1,10 +1,11 @@
-"""Fit a response model to logged decisions, in five steps.
+"""Fit a response model to logged decisions, in six steps.
 
 1. Measure scales of inputs and heads on the training rows.
 2. Split a validation part off the training rows, whole users at a time.
-3. Gradient steps until validation stops improving; on small logs for several members.
-4. Calibrate each head on the calibration rows.
-5. Return it all as one model.
+3. Gradient steps; on small logs for several members.
+4. Keep each head's best epoch by the validation loss.
+5. Calibrate each head on the calibration rows.
+6. Return it all as one model.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from homing.models.heads import Head, measure_scales
 from homing.models.inputs import ColumnScale, measure_columns
 from homing.models.losses import HeadLosses
 from homing.models.network import BlockShape, Network, NetworkShape
-from homing.models.optimise import optimise
+from homing.models.optimise import keep_best, optimise
 from homing.models.response import ResponseModel, Scales, torch_threads
 from homing.models.summary import HeadCalibration, TrainingSummary
 from homing.models.tensors import gather_examples
@@ -36,6 +37,7 @@ _SMALL_LOG_MEMBERS: Final = 5
 _LEAST_ROWS: Final = 20
 _SEED_STEP: Final = 1_000_003  # between members, so that nearby configured seeds share no member
 _CONSTANT: Final = Scaling(base_slope=0.0, delta_slope=0.0, shift=0.0)
+_TOWER_PART: Final = 2  # each head's baseline has the configured widths divided by this
 _BLOCK: Final = 64  # neighbouring rows that stay together when users are not given
 
 
@@ -80,9 +82,11 @@ def fit_response(
     examples = gather_examples(features, outcomes, train, scales, head_scales, device)
     members = member_count(len(train), config)
     shape = _shape(features, scales, len(heads), config)
-    networks, runs = [], []
+    networks, runs, validations = [], [], []
+    losses = HeadLosses(head_scales, device)
     for member in range(members):
         validation = validation_rows(len(train), config.seed, member)
+        validations.append(torch.from_numpy(validation).to(device))
         learn = np.setdiff1d(np.arange(len(train)), validation)
         own = config.model_copy(update={"seed": config.seed + member * _SEED_STEP})
         with torch_threads(threads), torch.random.fork_rng():
@@ -91,22 +95,24 @@ def fit_response(
             examples.draw_embeddings(network)
             run = optimise(
                 network,
-                HeadLosses(head_scales, device),
+                losses,
                 examples,
                 torch.from_numpy(learn).to(device),
-                torch.from_numpy(validation).to(device),
+                validations[-1],
                 own,
                 _part_of(report, member, members),
             )
         networks.append(network)
         runs.append(run)
+    with torch_threads(threads):
+        best_epochs = keep_best(networks, runs, losses, examples, validations)
     first = len(validation_rows(len(train), config.seed))
     summary = TrainingSummary(
         train_rows=len(train) - first,
         validation_rows=first,
         calibration_rows=len(calibration),
         losses=runs[0].losses,
-        best_epoch=runs[0].best_epoch,
+        best_epochs=best_epochs,
         calibration=(),
         seconds=time.perf_counter() - started,
         rows_per_second=float(np.mean([run.rows_per_second for run in runs])),
@@ -217,6 +223,7 @@ def _shape(features: Features, scales: Scales, heads: int, config: Training) -> 
         candidate=block(scales.candidate, features.spec.candidate_codes),
         heads=heads,
         hidden=config.hidden,
+        towers=tuple(-(-width // _TOWER_PART) for width in config.hidden),
         embedding=config.embedding,
         dropout=config.dropout,
     )

@@ -1,10 +1,10 @@
-"""Gradient steps: AdamW, one-cycle learning rate, averaged weights, early stopping."""
+"""Gradient steps: AdamW, one-cycle learning rate, averaged weights; and which epochs' weights are kept."""
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,17 +22,17 @@ _LEAST_BATCH: Final = 256
 _THREADED_BATCH: Final = 2_048  # smaller steps lose more to waiting for threads than they gain
 _RISE: Final = 0.2  # share of the steps in which the learning rate rises
 _AVERAGED_SHARE: Final = 0.5  # of an epoch: time constant of the averaged weights
-_PATIENCE: Final = 2  # epochs without a better validation loss before stopping
 _EVALUATION_BATCH: Final = 16_384
 _PROGRESS_STEPS: Final = 50
 
 
 @dataclass(frozen=True)
 class Optimised:
-    """What `optimise` did; the network holds the best epoch's averaged weights."""
+    """What `optimise` did."""
 
     losses: tuple[EpochLoss, ...]
-    best_epoch: int
+    validation: torch.Tensor  # [epochs, heads] loss of the averaged weights
+    weights: tuple[dict[str, torch.Tensor], ...]  # the averaged weights after each epoch
     rows_per_second: float
 
 
@@ -57,7 +57,7 @@ def optimise(
         losses: of its heads.
         examples: that both index sets refer to.
         train: int64 [m] rows to learn from.
-        validation: int64 [v] rows that say when to stop.
+        validation: int64 [v] rows that say which epoch is best.
         config: epochs, batch size, rates and seed.
         progress: called with the share done and a short text.
     """
@@ -79,7 +79,8 @@ def optimise(
     shuffle = torch.Generator().manual_seed(config.seed)
     heads = examples.outcome.shape[1]
     history: list[EpochLoss] = []
-    best, best_epoch, best_weights = float("inf"), 0, network.state_dict()
+    weights: list[dict[str, torch.Tensor]] = []
+    validated: list[torch.Tensor] = []
     learned_constant = evaluate(None, losses, examples, train)
     constant = evaluate(None, losses, examples, validation)
     started = time.perf_counter()
@@ -102,18 +103,57 @@ def optimise(
             total += each.detach()
             if step % _PROGRESS_STEPS == 0:
                 progress((epoch + step / steps) / config.epochs, f"epoch {epoch + 1}")
-        found = (evaluate(averaged, losses, examples, validation) - constant).mean().item()
-        history.append(EpochLoss(float((total / steps - learned_constant).mean()), found))
-        progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: validation {found:.5f}")
-        if found < best:
-            best, best_epoch = found, epoch
-            best_weights = {name: value.clone() for name, value in averaged.state_dict().items()}
-        elif epoch - best_epoch >= _PATIENCE:
-            break
+        found = evaluate(averaged, losses, examples, validation) - constant
+        validated.append(found)
+        weights.append({name: value.clone() for name, value in averaged.state_dict().items()})
+        history.append(EpochLoss(float((total / steps - learned_constant).mean()), float(found.mean())))
+        progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: validation {history[-1].validation:.5f}")
     seconds = time.perf_counter() - started
-    network.load_state_dict(best_weights)
-    network.eval()
-    return Optimised(tuple(history), best_epoch, len(history) * steps * size / seconds)
+    return Optimised(
+        tuple(history), torch.stack(validated), tuple(weights), len(history) * steps * size / seconds
+    )
+
+
+def keep_best(
+    networks: Sequence[Network],
+    runs: Sequence[Optimised],
+    losses: HeadLosses,
+    examples: Examples,
+    validations: Sequence[torch.Tensor],
+) -> tuple[int, ...]:
+    """Give each member its best weights: of each head's baseline its best epoch, then of the delta its own.
+
+    All members keep the same epochs, chosen by the sum of their validation losses: one member's validation
+    part of a rare outcome is too small to choose on. The delta serves all heads, so its epoch is the one
+    whose mean over heads is best beside the baselines that were chosen.
+
+    Returns:
+        The baseline's best epoch of each head, from 0.
+    """
+    best = torch.stack([run.validation for run in runs]).sum(0).argmin(0)
+    beside = torch.zeros(len(runs[0].weights))
+    for network, run, validation in zip(networks, runs, validations, strict=True):
+        network.eval()
+        for epoch, weights in enumerate(run.weights):
+            network.load_state_dict(_composed(network, run, best, weights))
+            beside[epoch] += float(evaluate(network, losses, examples, validation).mean())
+    chosen = int(beside.argmin())
+    for network, run in zip(networks, runs, strict=True):
+        network.load_state_dict(_composed(network, run, best, run.weights[chosen]))
+        network.eval()
+    return tuple(best.tolist())
+
+
+def _composed(
+    network: Network, run: Optimised, best: torch.Tensor, delta: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return each head's baseline of its best epoch, and all else of `delta`."""
+    heads = range(len(best))
+    own = {
+        name: torch.stack([run.weights[int(best[head])][name][head] for head in heads])
+        for name in network.names_by_head()
+    }
+    return {**delta, **own}
 
 
 def evaluate(

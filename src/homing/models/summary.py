@@ -34,7 +34,7 @@ class TrainingSummary:
     validation_rows: int
     calibration_rows: int
     losses: tuple[EpochLoss, ...]  # one an epoch, of the first member
-    best_epoch: int  # place in `losses` whose weights were kept
+    best_epochs: tuple[int, ...]  # of each head: place in `losses` whose baseline was kept
     calibration: tuple[HeadCalibration, ...]
     seconds: float  # of the whole fit
     rows_per_second: float  # training rows through gradient steps, validation included
