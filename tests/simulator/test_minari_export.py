@@ -65,7 +65,7 @@ def test_the_behaviour_is_drawn_from(folder: Path) -> None:
         p[np.arange(len(mask)), last] += 0.75
         return p
 
-    many = WorldVectorEnv("streaming", Setup(400, 2))
+    many = WorldVectorEnv("streaming", Setup(150, 2))
     path = export_minari(folder, "often-last-v1", many, often_last)
     found = minari.MinariDataset(path)
     assert found.storage.metadata["algorithm_name"] == "often_last"

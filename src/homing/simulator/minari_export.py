@@ -12,7 +12,6 @@ from typing import Any
 
 import minari
 import numpy as np
-from gymnasium.error import Error as MinariError
 from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.minari_dataset import parse_dataset_id
 from minari.dataset.minari_storage import MinariStorage
@@ -47,8 +46,10 @@ def export_minari(
 
     `infos` of an episode has, beside each action, its `propensity` (the exact probability with which it was
     drawn) and the `action_mask` that it was drawn under; at the last observation, which has no action, they
-    are NaN and zeros. They have shapes [days + 1, 1] and [days + 1, actions]. `minari.load_dataset(dataset_id)` finds the set where the environment variable
-    MINARI_DATASETS_PATH is `folder`; `minari.MinariDataset(path)` needs no variable.
+    are NaN and zeros. They have shapes [days + 1, 1] and [days + 1, actions].
+
+    `minari.load_dataset(dataset_id)` finds the set where the environment variable MINARI_DATASETS_PATH is
+    `folder`; `minari.MinariDataset(path)` needs no variable.
 
     Args:
         folder: of Minari data sets; made if it is not there.
@@ -67,11 +68,10 @@ def export_minari(
     """
     try:
         parse_dataset_id(dataset_id)
-    except MinariError as error:
+    except ValueError as error:
         raise InputError(
             f"dataset_id == {dataset_id!r}, must be like 'homing/streaming-cautious-v0'"
         ) from error
-    name = parse_dataset_id(dataset_id)[1]
     path = folder / dataset_id / "data"
     if path.exists():
         raise InputError(f"{path} exists; write under another id or version, or delete it")
