@@ -182,10 +182,7 @@ def test_the_mask_is_what_rules_allow_by_hand() -> None:
                         and start >= world.opportunities.earliest_at[row]
                         and start + HOUR <= world.opportunities.expires_at[row]
                         and start >= world.messages.valid_from[message]
-                        and (
-                            world.messages.valid_until[message] < 0
-                            or start + HOUR <= world.messages.valid_until[message]
-                        )
+                        and (until[message] < 0 or start + HOUR <= until[message])
                     )
                     assert mask[user, 1 + (place * 3 + channel) * 2 + slot] == fits
                     allowed += bool(fits)

@@ -80,6 +80,13 @@ def test_the_behaviour_is_drawn_from(folder: Path) -> None:
     assert abs(np.mean(choice) - 0.75) < 4 * np.sqrt(0.75 * 0.25 / len(choice))
 
 
+def test_a_relative_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    path = export_minari(Path("here"), NAME, env())
+    assert path == folder.parent / "here" / NAME / "data"
+    assert minari.MinariDataset(path).total_episodes == USERS
+
+
 def test_a_data_set_is_not_written_twice(folder: Path) -> None:
     export_minari(folder, NAME, env())
     with pytest.raises(InputError, match="exists; write under another id"):

@@ -72,7 +72,7 @@ def export_minari(
         raise InputError(
             f"dataset_id == {dataset_id!r}, must be like 'homing/streaming-cautious-v0'"
         ) from error
-    path = folder / dataset_id / "data"
+    path = folder.resolve() / dataset_id / "data"  # Minari does not count files below a relative path
     if path.exists():
         raise InputError(f"{path} exists; write under another id or version, or delete it")
     log = _run(env, behaviour, seed)
@@ -81,7 +81,7 @@ def export_minari(
         path,
         observation_space=env.single_observation_space,
         action_space=env.single_action_space,
-        data_format="arrow",
+        data_format="hdf5",
     )
     storage.update_metadata(
         {
