@@ -2,7 +2,8 @@
 
 Run: python benchmarks/plan.py [--users 1000000] [--folder FOLDER]
 
-The ledger is a simulated world of 50,000 users over two weeks, repeated under new ids. Making it and
+The ledger is a simulated world of 50,000 users over two weeks, repeated under new ids, less a share of its
+opportunities that no decision chose, so that a user has 15 candidates on average. Making it and
 training a release on it are not timed, and a folder that has it already is used again. The plan runs in a
 process of its own, so that its peak memory is its own.
 
@@ -27,14 +28,17 @@ import numpy as np
 import polars as pl
 import torch
 
-from homing.lifecycle.demo import write_demo_log
 from homing.lifecycle.release import load_release
+from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import train
 from homing.schema.tables import INGESTED
 from homing.schema.times import DAY, parse_time
+from homing.simulator import Setup
 from homing.store import Workspace
 
 WORLD, DAYS = 50_000, 14
+#: Of the opportunities that no decision chose.
+KEPT = 0.845
 EPOCH = parse_time("2026-01-05T00:00Z") + DAYS * DAY
 _TOML = """\
 [slots]
@@ -49,10 +53,16 @@ def make(folder: Path, users: int) -> Workspace:
     """Make the ledger and train a release."""
     workspace = Workspace.create(folder, _TOML)
     log = folder / "log"
-    write_demo_log(log, workspace.config, WORLD, DAYS)
+    simulate(log, "streaming", Setup(WORLD, DAYS), "random", workspace.config)
     with workspace.ledger.write() as writer:
         for table in INGESTED:
-            rows = pl.read_parquet(log / f"{table.name}.parquet")
+            rows = pl.read_parquet(log / "*" / f"{table.name}.parquet")
+            if table.name == "opportunities":
+                chosen = pl.read_parquet(
+                    log / "*" / "decisions.parquet", columns=["opportunity_id"]
+                ).to_series()
+                draw = np.random.default_rng(0).random(len(rows)) < KEPT
+                rows = rows.filter(pl.Series(draw) | rows["opportunity_id"].is_in(chosen.implode()))
             ids = [
                 name
                 for name in ("user_id", "opportunity_id", "decision_id", "event_id")

@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 import homing.decision
 from homing.decision import Constant, Context, Hold, Policy, Softmax, Uniform
+from homing.decision.baselines import BASELINES, make
 from homing.decision.contract import PolicyContract
-from homing.schema import EVENT_TYPES, Shard
+from homing.schema import EVENT_TYPES, Shard, parse_config
+
+CONFIG = parse_config({})
+OBJECTIVES = tuple(CONFIG.objectives)
 
 #: How each policy is made from a log.
 MAKERS: dict[str, Callable[[Shard], Policy]] = {
@@ -20,10 +24,15 @@ MAKERS: dict[str, Callable[[Shard], Policy]] = {
     "Hold": lambda shard: Hold(),
     "Softmax": lambda shard: Softmax("learned", np.array([1.0, 0.2, 0.0, -1.0]), 0.7, 0.05, np.array([0.3])),
     "Uniform": lambda shard: Uniform(),
+    **{
+        name: lambda shard, name=name: make(name, [shard], CONFIG, OBJECTIVES)  # type: ignore[misc]
+        for name in BASELINES
+    },
 }
 
 
 class TestPolicies(PolicyContract):
+    users, days = 300, 16  # some baselines are fitted on whole weeks
     maker: Callable[[Shard], Policy]
 
     @pytest.fixture(autouse=True, params=MAKERS)
@@ -35,7 +44,9 @@ class TestPolicies(PolicyContract):
 
 
 def test_every_policy_of_the_package_is_under_the_contract() -> None:
-    found = set()
+    contract, found = TestPolicies(), set()
+    shard = contract._context().shard
+    tried = {type(maker(shard)).__name__ for maker in MAKERS.values()}
     for info in pkgutil.walk_packages(homing.decision.__path__, "homing.decision."):
         module = importlib.import_module(info.name)
         found |= {
@@ -43,7 +54,7 @@ def test_every_policy_of_the_package_is_under_the_contract() -> None:
             for name, thing in vars(module).items()
             if isinstance(thing, type) and hasattr(thing, "probabilities") and thing.__module__ == info.name
         }
-    assert found - {"Policy"} == set(MAKERS)
+    assert found - {"Policy"} == tried
 
 
 @dataclass

@@ -243,7 +243,8 @@ def random_config(seed: int) -> Config:
 
     def channel() -> dict[str, object]:
         own = {"slots": clocks()} if rng.random() < 0.5 else {}
-        quiet = {"quiet_hours": (clock(), clock())} if rng.random() < 0.7 else {}
+        ends = (clock(), clock())
+        quiet = {"quiet_hours": ends} if rng.random() < 0.7 and ends[0] != ends[1] else {}
         return {**limits(), **own, **quiet}
 
     declared = [name for name in CHANNELS if rng.random() < 0.9] or ["push"]

@@ -33,7 +33,7 @@ def test_what_a_page_names_exists(page: Path) -> None:
 
 
 def _exists(parts: list[str]) -> bool:
-    """Whether they are a package, module or group of entry points, or end in a name that is exported."""
+    """Whether they are a package, module or entry point group, or end in a name of their package."""
     path = SOURCE.joinpath(*parts)
     if path.is_dir() or path.with_suffix(".py").is_file() or parts == ["toml"]:
         return True

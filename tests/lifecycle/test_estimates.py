@@ -81,6 +81,8 @@ def test_the_best_constant_is_the_best_in_the_objectives_direction() -> None:
     assert (
         best_constant(values(policy("hold", math.nan), policy("constant:a", 1.0)).objectives) == "constant:a"
     )
+    doubted = policy("hold", 9.0, judgement="do_not_trust")
+    assert best_constant(values(doubted, policy("constant:a", 1.0)).objectives) == "constant:a"
 
 
 def test_a_win_over_the_log_and_the_best_constant_is_good() -> None:
@@ -229,3 +231,10 @@ def test_an_objective_of_the_only_weight_comes_first_and_is_the_utility(small_wo
     assert constant.versus_logging.value == pytest.approx(4.0)
     assert constant.effective_size == 1.0
     assert constant.judgement == "do_not_trust"
+
+    both = dataclasses.replace(
+        valued, **{name: np.repeat(getattr(valued, name), 2, 1) for name in ("weight", "direct", "send")}
+    )
+    _, constant, learned = objective_values(config, release, ["constant:a", "learned"], both)[0].policies
+    assert constant.judgement == "do_not_trust"
+    assert learned.versus_constant is None  # nothing is compared with what the log does not carry

@@ -16,7 +16,7 @@ from small_world import SmallWorld
 from homing.lifecycle.explain import explain_decision, explain_user
 from homing.lifecycle.plan import memory_of, plan
 from homing.schema import InputError, WorkspaceError, parse_config
-from homing.schema.times import DAY, HOUR, format_time, to_datetime
+from homing.schema.times import DAY, HOUR, format_time, parse_time, to_datetime
 from homing.store import Workspace, ingest
 
 Row = dict[str, Any]
@@ -257,12 +257,10 @@ def test_an_explanation_gives_the_reasons_that_were_logged(small_world: SmallWor
 
 
 def test_a_decision_of_another_system_is_explained_with_a_note(small_world: SmallWorld) -> None:
-    row = next(
-        row for row in table(small_world.workspace, "decisions") if row["release_id"] == "cautious-random"
-    )
+    row = next(row for row in table(small_world.workspace, "decisions") if row["release_id"] == "random")
     told = explain_decision(small_world.workspace, row["decision_id"])
     assert told.same_set is True
-    assert any("'cautious-random' is not in this workspace" in note for note in told.notes)
+    assert any("'random' is not in this workspace" in note for note in told.notes)
     assert told.at == format_time(round(row["epoch_at"].astimezone(UTC).timestamp() * 1_000_000))
 
 
@@ -271,6 +269,15 @@ def test_what_is_not_there_cannot_be_explained(small_world: SmallWorld) -> None:
         explain_user(small_world.workspace, "nobody", small_world.end)
     with pytest.raises(InputError, match="decision 'none' is not in the ledger"):
         explain_decision(small_world.workspace, "none")
+
+
+def test_an_epoch_beyond_all_calendars_is_an_error(small_world: SmallWorld) -> None:
+    user = table(small_world.workspace, "users")[0]["user_id"]
+    for at in (parse_time("0001-01-01"), parse_time("9999-12-31T23:59:59Z")):
+        with pytest.raises(InputError, match="must be from 1990 on"):
+            plan(small_world.workspace, at)
+        with pytest.raises(InputError, match="must be from 1990 on"):
+            explain_user(small_world.workspace, user, at)
 
 
 def _copy_of(workspace: Workspace, target: Path) -> Workspace:

@@ -1,10 +1,15 @@
 import dataclasses
 
 import numpy as np
+import pytest
 from small_world import SmallWorld
 
-from homing.lifecycle.replay import Replay, batches, chosen_candidates, replay, take_rows
-from homing.schema import Config, Shard, parse_config
+from homing.decision import build_candidates
+from homing.decision.replay import Replay, batches, replay, take_rows
+from homing.lifecycle import replay as replay_module
+from homing.lifecycle.release import load_release
+from homing.lifecycle.replay import chosen_candidates
+from homing.schema import Config, Features, Shard, parse_config
 from homing.store import load_shard
 
 
@@ -96,3 +101,16 @@ def test_batches_are_all_wanted_rows_in_order(small_world: SmallWorld) -> None:
     wanted = np.arange(len(log)) % 3 == 1
     assert np.concatenate(list(batches(log, wanted))).tolist() == np.flatnonzero(wanted).tolist()
     assert list(batches(log, np.zeros(len(log), np.bool_))) == []
+
+
+def test_batches_are_the_features_in_parts(small_world: SmallWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard, workspace = shard_of(small_world), small_world.workspace
+    view = load_release(workspace, workspace.ledger.vocabularies()).view
+    candidates, _ = build_candidates(shard, shard.decisions.instants, workspace.config)
+    monkeypatch.setattr(replay_module, "_BATCH", 1_000)
+    parts = list(view.batches(shard, candidates))
+    assert [rows.start for rows, _ in parts] == list(range(0, len(candidates.rows), 1_000))
+    whole, joined = view.features(shard, candidates), Features.concatenate([part for _, part in parts])
+    for field in dataclasses.fields(Features):
+        if field.name != "spec":
+            np.testing.assert_array_equal(getattr(joined, field.name), getattr(whole, field.name))

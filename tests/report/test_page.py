@@ -33,7 +33,7 @@ def test_a_page_that_cannot_be_made_leaves_the_old_one(
         raise OSError("no space left")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(InputError, match="cannot be written: no space"):
         write_report(examples.bare(), path)
     assert path.read_bytes() == before
     assert sorted(found.name for found in tmp_path.iterdir()) == ["report.html", "report.json"]
@@ -42,6 +42,14 @@ def test_a_page_that_cannot_be_made_leaves_the_old_one(
 def test_the_facts_do_not_overwrite_the_page(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"must not end in \.json"):
         write_report(examples.bare(), tmp_path / "report.json")
+
+
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "folder", tmp_path / "file" / "report.html"):
+        with pytest.raises(InputError, match=r"cannot be written: .+; name a file"):
+            write_report(examples.bare(), path)
 
 
 def test_importing_loads_no_plots() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homing.schema.errors import InputError
 from homing.schema.times import (
     DAY,
     HOUR,
@@ -11,6 +12,7 @@ from homing.schema.times import (
     MISSING,
     SECOND,
     WEEK,
+    check_epoch,
     format_duration,
     format_time,
     parse_duration,
@@ -90,6 +92,14 @@ def test_times_are_read_back(moment: datetime) -> None:
     microseconds = parse_time(moment.isoformat())
     assert to_datetime(microseconds) == moment
     assert parse_time(format_time(microseconds)) == microseconds
+
+
+def test_epochs_lie_between_1990_and_2100() -> None:
+    for text in ("1990-01-01", "2099-12-31T23:59:59.999999Z"):
+        assert format_time(check_epoch(parse_time(text))).startswith(text[:10])
+    for text in ("1989-12-31T23:59:59.999999Z", "2100-01-01", "0001-01-01", "9999-12-31"):
+        with pytest.raises(InputError, match="must be from 1990 on and before 2100"):
+            check_epoch(parse_time(text))
 
 
 def test_no_time_is_before_what_is_missing() -> None:

@@ -9,6 +9,11 @@ from homing.schema import EVENT_TYPES
 from homing.schema.times import DAY, HOUR, MISSING
 from homing.simulator import Mechanisms, Setup, SimulatedWorld, World
 from homing.simulator.presets.streaming import STREAMING
+from homing.simulator.registry import PRESETS, world_spec
+from homing.simulator.spec import Spec
+
+#: every preset, and worlds that nobody has looked at
+WORLDS = (*PRESETS, "family:1", "family:4", "family:9")
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,12 @@ def drive(
     seed: int = 0,
     rate: float = 0.4,
     mechanisms: Mechanisms | None = None,
+    spec: Spec = STREAMING,
     whom: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
 ) -> Driven:
     """Send each user a random opportunity a day, by a random channel and hour, with probability `rate`."""
-    world = streaming(users, days, seed, mechanisms)
+    changed = spec if mechanisms is None else replace(spec, mechanisms=mechanisms)
+    world = SimulatedWorld(changed, Setup(users, days, seed))
     rng = np.random.default_rng(seed + 1)
     opportunities, messages = world.opportunities, world.messages
     owner = np.repeat(np.arange(users), np.diff(opportunities.offsets))
@@ -84,3 +91,9 @@ def drive(
 def driven() -> Iterator[Driven]:
     """Eight thousand users over three weeks."""
     yield drive(8000, 21)
+
+
+@pytest.fixture(scope="session", params=WORLDS)
+def anywhere(request: pytest.FixtureRequest) -> Iterator[Driven]:
+    """Each kind of world with fewer users."""
+    yield drive(1200, 14, rate=1.0, spec=world_spec(request.param))

@@ -20,7 +20,7 @@ from homing.simulator.sending import Sending
 class TestWorlds(WorldContract):
     name: str
 
-    @pytest.fixture(autouse=True, params=world_names())
+    @pytest.fixture(autouse=True, params=[*world_names(), "family:1", "family:2"])
     def named(self, request: pytest.FixtureRequest) -> None:
         self.name = request.param
 

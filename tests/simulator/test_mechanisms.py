@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homing.schema.times import HOUR
 from homing.simulator.channels import ByChannel
 from homing.simulator.mechanisms.conversion import Conversion, conversion_delay, conversion_probability
 from homing.simulator.mechanisms.fatigue import (
@@ -188,11 +189,16 @@ def test_the_first_later_visit_of_the_same_user_is_displaced() -> None:
         "caused_at": np.array([15, 6, 7]),
     }
     p = Displacement(probability=0.5)
-    gone = displaced(p, **arguments, uniform=np.array([0.4, 0.4, 0.4]))
-    assert gone.tolist() == [False, True, False, False, True]  # user 1 has no visit after the caused one
-    gone = displaced(p, **arguments, uniform=np.array([0.6, 0.4, 0.4]))
+    gone, still = displaced(p, **arguments, uniform=np.array([0.4, 0.4, 0.4]))
+    assert gone.tolist() == [False, True, False, False, True]
+    assert still.tolist() == [False, True, False]  # user 1 has no visit after the caused one
+    gone, still = displaced(p, **arguments, uniform=np.array([0.6, 0.4, 0.4]))
     assert gone.tolist() == [False, False, False, False, True]
-    assert not displaced(replace(p, on=False), **arguments, uniform=np.zeros(3)).any()
+    assert still.tolist() == [False, True, False]
+    near = replace(p, hours=20 / HOUR)  # user 2's visit is 33 us later: too late to be moved
+    assert displaced(near, **arguments, uniform=np.zeros(3))[0].tolist() == [False, True, False, False, False]
+    for result in displaced(replace(p, on=False), **arguments, uniform=np.zeros(3)):
+        assert not result.any()
 
 
 def test_minutes_by_hand() -> None:

@@ -10,7 +10,8 @@ from homing.schema.tables import CONSENTS, EVENTS, MESSAGES, OPPORTUNITIES, USER
 from homing.schema.times import DAY, HOUR, MISSING
 from homing.simulator import DEFAULT_START, Mechanisms, Setup, SimulatedWorld
 from homing.simulator.presets.streaming import STREAMING
-from simulator.conftest import Driven, drive, streaming
+from homing.simulator.registry import world_spec
+from simulator.conftest import WORLDS, Driven, drive, streaming
 
 FEATURES = {
     "users": {
@@ -19,7 +20,7 @@ FEATURES = {
         "x_device",
         "x_age_band",
         "x_favourite_topic",
-        "x_library_size",
+        "x_activity",
         "x_family_size",
     },
     "messages": {"x_topic", "x_quality", "x_tone"},
@@ -27,11 +28,13 @@ FEATURES = {
 SENT = ("user", "at", "type", "channel", "message", "decision", "value")
 
 
-def test_same_seed_same_log_and_another_seed_another() -> None:
-    first, again, other = (drive(300, 5, seed=seed).world.tables() for seed in (3, 3, 4))
-    for name, table in first.items():
+@pytest.mark.parametrize("name", WORLDS)
+def test_same_seed_same_log_and_another_seed_another(name: str) -> None:
+    spec = world_spec(name)
+    first, again, other = (drive(300, 5, seed=seed, spec=spec).world.tables() for seed in (3, 3, 4))
+    for kind, table in first.items():
         for column, values in table.items():
-            np.testing.assert_array_equal(values, again[name][column], err_msg=f"{name}.{column}")
+            np.testing.assert_array_equal(values, again[kind][column], err_msg=f"{kind}.{column}")
     assert len(first["events"]["at"]) != len(other["events"]["at"])
 
 
@@ -58,10 +61,12 @@ def test_order_of_the_sends_does_not_matter() -> None:
         np.testing.assert_array_equal(logs[0][column], logs[1][column])
 
 
-def test_what_happens_to_a_user_does_not_depend_on_what_others_are_sent() -> None:
-    everyone = drive(600, 8, seed=2, rate=1.0).world.events()
-    nobody = drive(600, 8, seed=2, rate=0.0).world.events()
-    even = drive(600, 8, seed=2, rate=1.0, whom=lambda user: user % 2 == 0).world.events()
+@pytest.mark.parametrize("name", WORLDS)
+def test_what_happens_to_a_user_does_not_depend_on_what_others_are_sent(name: str) -> None:
+    spec = world_spec(name)
+    everyone = drive(300, 8, seed=2, rate=1.0, spec=spec).world.events()
+    nobody = drive(300, 8, seed=2, rate=0.0, spec=spec).world.events()
+    even = drive(300, 8, seed=2, rate=1.0, spec=spec, whom=lambda user: user % 2 == 0).world.events()
     for parity, expected in ((0, everyone), (1, nobody)):
         mine, theirs = even["user"] % 2 == parity, expected["user"] % 2 == parity
         for column in SENT:
@@ -69,12 +74,15 @@ def test_what_happens_to_a_user_does_not_depend_on_what_others_are_sent() -> Non
 
 
 @pytest.mark.parametrize("table", [USERS, CONSENTS, MESSAGES, OPPORTUNITIES, EVENTS], ids=lambda t: t.name)
-def test_tables_have_the_columns_of_the_contract(driven: Driven, table: Table) -> None:
-    columns = driven.world.tables()[table.name]
+def test_tables_have_the_columns_of_the_contract(anywhere: Driven, table: Table) -> None:
+    columns = anywhere.world.tables()[table.name]
     assert {column.name for column in table.columns} == {c for c in columns if not c.startswith("x_")}
     assert len({len(values) for values in columns.values()}) == 1
     features = {name for name in columns if name.startswith("x_")}
-    assert features == FEATURES.get(table.name, set())
+    activity = anywhere.world.vocabularies.numeric["users"][0]
+    assert {"x_activity" if name == activity else name for name in features} == FEATURES.get(
+        table.name, set()
+    )
     keys = np.rec.fromarrays([columns[name] for name in table.key])
     assert len(np.unique(keys)) == len(keys)
     for column in table.columns:
@@ -84,8 +92,8 @@ def test_tables_have_the_columns_of_the_contract(driven: Driven, table: Table) -
             assert (columns[column.name] != "").all()
 
 
-def test_references_exist_and_times_are_possible(driven: Driven) -> None:
-    world = driven.world
+def test_references_exist_and_times_are_possible(anywhere: Driven) -> None:
+    world = anywhere.world
     tables = world.tables()
     users, messages, events = tables["users"], tables["messages"], tables["events"]
     signed_up = dict(zip(users["user_id"].tolist(), users["signed_up_at"].tolist(), strict=True))
@@ -94,6 +102,7 @@ def test_references_exist_and_times_are_possible(driven: Driven) -> None:
     assert set(tables["opportunities"]["message_id"]) <= set(messages["message_id"])
     assert set(events["message_id"]) <= {"", *messages["message_id"]}
     assert set(events["channel"]) == {"", "push", "email", "in_app"}
+    assert (events["value"] >= 0).all()
     born = np.array([signed_up[user] for user in events["user_id"].tolist()])
     assert (events["at"] >= born).all()
     assert (events["at"] >= world.start).all() and (events["at"] < world.now).all()
@@ -103,16 +112,16 @@ def test_references_exist_and_times_are_possible(driven: Driven) -> None:
     assert (offers["created_at"] >= born).all() and (offers["expires_at"] > offers["created_at"]).all()
 
 
-def test_events_that_a_message_caused_name_it_and_follow_its_delivery(driven: Driven) -> None:
-    events = driven.world.events()
+def test_events_that_a_message_caused_name_it_and_follow_its_delivery(anywhere: Driven) -> None:
+    events = anywhere.world.events()
     caused = events["decision"].any(axis=1)
     np.testing.assert_array_equal(caused, events["message"] >= 0)
     joined = events["type"] == EVENT_TYPES.index("opted_in")
     np.testing.assert_array_equal(caused | joined, events["channel"] >= 0)
-    assert {(int(a), int(b)) for a, b in events["decision"][caused]} <= driven.decisions
+    assert {(int(a), int(b)) for a, b in events["decision"][caused]} <= anywhere.decisions
 
     def times(name: str) -> dict[tuple[int, int], int]:
-        rows = driven.events(name)
+        rows = anywhere.events(name)
         own = rows["decision"].any(axis=1)
         keys = [(int(a), int(b)) for a, b in rows["decision"][own]]
         assert len(set(keys)) == len(keys), f"{name} twice for one decision"
@@ -133,10 +142,10 @@ def test_events_that_a_message_caused_name_it_and_follow_its_delivery(driven: Dr
     assert not times("bounced").keys() & times("delivered").keys()
 
 
-def test_no_delivery_after_an_opt_out(driven: Driven) -> None:
-    out, delivered = driven.events("opted_out"), driven.events("delivered")
+def test_no_delivery_after_an_opt_out(anywhere: Driven) -> None:
+    out, delivered = anywhere.events("opted_out"), anywhere.events("delivered")
     left = {(u, c): at for u, c, at in zip(out["user"], out["channel"], out["at"], strict=True)}
-    assert len(left) == len(out["at"]) > 10
+    assert len(left) == len(out["at"]) > 0
     late = [
         at > left[user, channel]
         for user, channel, at in zip(delivered["user"], delivered["channel"], delivered["at"], strict=True)

@@ -181,7 +181,7 @@ def test_a_file_that_is_not_the_trial_is_an_error_and_makes_no_workspace(
 
 
 def test_files_that_are_missing_or_empty(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.csv cannot be read"):
+    with pytest.raises(InputError, match=r"none\.csv cannot be read: .*No such file"):
         import_hillstrom(tmp_path / "w", tmp_path / "none.csv")
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(InputError, match=r"empty\.csv is not the CSV file"):

@@ -125,6 +125,12 @@ BAD = [
     ("decisions", {"propensity": 1.5}, "propensity: not in (0, 1]"),
     ("decisions", {"propensity": float("nan")}, "propensity: NaN or infinite"),
     ("decisions", {"candidates": 0}, "candidates: below 1"),
+    ("decisions", {"candidates": 2**31}, "candidates: beyond what 32 bits hold"),
+    ("decisions", {"candidates": 1}, "propensity: below 1 with one candidate"),
+    ("decisions", {"epoch_at": datetime(2090, 1, 1, tzinfo=UTC)}, "epoch_at: in the future"),
+    ("decisions", {"epoch_at": START + timedelta(hours=1)}, "slot_end: not after epoch_at"),
+    ("decisions", {"message_id": "m2"}, "message_id: not the one of the opportunity"),
+    ("decisions", {}, "another row with the same user_id, epoch_at"),
     ("decisions", {"action": "wait"}, "action: neither send nor hold"),
     ("decisions", {"channel": None}, "send without message, channel or slot"),
     ("decisions", {"action": "hold"}, "hold with an opportunity, message, channel or slot"),
@@ -139,6 +145,9 @@ BAD = [
     ("events", {"user_id": "nobody"}, "user_id: unknown user"),
     ("events", {"message_id": "m9"}, "message_id: unknown message"),
     ("events", {"value": float("-inf")}, "value: NaN or infinite"),
+    ("events", {"value": 1e39}, "value: beyond what 32 bits hold, 3.4e38"),
+    ("users", {"x_age": -1e39}, "x_age: beyond what 32 bits hold, 3.4e38"),
+    ("users", {"timezone": "localtime"}, "timezone: not an IANA time zone"),
 ]
 
 
@@ -157,6 +166,7 @@ def test_each_bad_row_has_its_reason(
     assert kept.row(0)[:3] == (reason, str(path), 2)
     shown = json.loads(kept["row"][0])
     assert set(change) <= set(shown)
+    assert all(shown[name] is not None for name, value in change.items() if value is not None)
     json.dumps(summary.to_dict())
 
 
@@ -315,6 +325,65 @@ def test_text_formats_read_lists_bytes_and_features(workspace: Workspace, tmp_pa
     )
 
 
+@pytest.mark.parametrize("value", ["true", "1.5", "1.0", "[1]", '{"a": 1}'])
+def test_ids_in_ndjson_are_strings_or_integers(workspace: Workspace, tmp_path: Path, value: str):
+    path = tmp_path / "users.ndjson"
+    path.write_text(f'{{"user_id": {value}}}\n{{"user_id": "[1]"}}\n{{"user_id": 12345678901234567890123}}\n')
+    summary = ingest(workspace, [path])
+    assert only_reason(summary) == "user_id: not a string or integer"
+    assert summary.reasons[0].example.source_row == 1
+    assert {"[1]", "12345678901234567890123"} < set(rows(workspace, "users")["user_id"])
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("2026-03-02 10:00:00+00", datetime(2026, 3, 2, 10, tzinfo=UTC)),
+        ("2026-03-02 10:00:00.5-03", datetime(2026, 3, 2, 13, 0, 0, 500_000, tzinfo=UTC)),
+        ("2026-03-02 10:00:00 UTC", datetime(2026, 3, 2, 10, tzinfo=UTC)),
+        ("2026-03-02T10:00+05", datetime(2026, 3, 2, 5, tzinfo=UTC)),
+        ("2026-03-02", datetime(2026, 3, 2, tzinfo=UTC)),
+        ("2026-03-02 UTC", None),
+        ("2026-03-02 10:00:00+0", None),
+    ],
+)
+def test_times_as_databases_write_them(
+    workspace: Workspace, tmp_path: Path, text: str, parsed: datetime | None
+):
+    path = tmp_path / "events.csv"
+    path.write_text(f"event_id,user_id,at,type\ne1,u1,{text},opened\n")
+    summary = ingest(workspace, [path])
+    if parsed is None:
+        assert only_reason(summary) == "at: not a time"
+    else:
+        assert rows(workspace, "events")["at"].to_list() == [parsed]
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        pl.Series([2**62]).cast(pl.Datetime("ms", "UTC")),
+        pl.Series([-(2**62)]).cast(pl.Datetime("ms")),
+        pl.Series([2**31 - 1], dtype=pl.Int32).cast(pl.Date),
+    ],
+)
+def test_a_time_beyond_every_calendar_is_a_bad_row(workspace: Workspace, tmp_path: Path, at: pl.Series):
+    path = tmp_path / "events.parquet"
+    pl.DataFrame({"event_id": ["e1"], "user_id": ["u1"], "at": at, "type": ["opened"]}).write_parquet(path)
+    summary = ingest(workspace, [path])
+    assert only_reason(summary) == "at: not a time"
+    assert json.loads(summary.reasons[0].example.row)["at"] == str(at.to_physical()[0])
+
+
+def test_an_embedding_has_a_number_in_every_place(workspace: Workspace, tmp_path: Path):
+    parquet(tmp_path, "users", [{"user_id": "a", "x_e": [1.0, 2.0]}, {"user_id": "b", "x_e": [1.0, None]}])
+    assert only_reason(ingest(workspace, [tmp_path / "users.parquet"])) == "x_e: not a list of 2 numbers"
+    (tmp_path / "users.csv").write_text('user_id,x_e\nc,"[1, two]"\nd,"[3, 4]"\n')
+    summary = ingest(workspace, [tmp_path / "users.csv"])
+    assert only_reason(summary) == "x_e: not a list of 2 numbers"
+    assert summary.reasons[0].example.source_row == 1
+
+
 def test_parquet_types(workspace: Workspace, tmp_path: Path):
     path = tmp_path / "users.parquet"
     naive = pl.Series([datetime(2026, 3, 1), datetime(2026, 3, 2)], dtype=pl.Datetime("ms"))
@@ -349,6 +418,7 @@ def test_parquet_types(workspace: Workspace, tmp_path: Path):
         ("users", {"user_id": [1.5]}, "user_id is Float64, must be a string or integer"),
         ("users", {"user_id": ["a"], "x_age": ["old"]}, "x_age is text, but users has it as a number"),
         ("users", {"user_id": ["a"], "x_when": [START]}, "x_when is Datetime"),
+        ("users", {"user_id": ["a"], "x_plan[free]": [1]}, r"'x_plan\[free\]' has a '\['"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_error(
@@ -539,7 +609,7 @@ def test_a_killed_ingest_can_be_run_again(workspace: Workspace, tmp_path: Path, 
 def test_integers_that_a_tool_wrote_as_floats_are_integers(workspace: Workspace, tmp_path: Path):
     path = tmp_path / "decisions.csv"
     rows = "".join(
-        f"d{n},{START:%Y-%m-%d},u1,hold,0.5,{text}\n" for n, text in enumerate(["2", "2.0", "2.5"])
+        f"d{n},{START:%Y-%m-%d},u{n + 1},hold,0.5,{text}\n" for n, text in enumerate(["2", "2.0", "2.5"])
     )
     path.write_text("decision_id,epoch_at,user_id,action,propensity,candidates\n" + rows)
     summary = ingest(workspace, [path])

@@ -68,6 +68,21 @@ def test_broken_bytes_in_parquet_are_marked(tmp_path: Path):
     assert batch.frame["user_id"].to_list() == ["ab", f"{readers.BROKEN}ff{readers.BROKEN}fe"]
 
 
+def test_columns_of_parquet_are_named_once(tmp_path: Path):
+    path = tmp_path / "users.parquet"
+    ids = pa.array(["a"])
+    pq.write_table(pa.Table.from_arrays([ids, ids], names=["user_id", "user_id"]), path)
+    with pytest.raises(InputError, match="'user_id' more than once"):
+        read(path)
+
+
+def test_keys_of_ndjson_may_be_anything(tmp_path: Path):
+    path = tmp_path / "users.ndjson"
+    path.write_text('{"": 1, "row": 2, "user_id": "u", "User_ID": "v", "a\'/~\\"": 3}')
+    (batch,) = read(path)
+    assert batch.frame.to_dicts() == [{"": "1", "row": "2", "user_id": "u", "User_ID": "v", "a'/~\"": "3"}]
+
+
 def test_parquet_comes_in_batches_with_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(readers, "BATCH_ROWS", 2)
     path = tmp_path / "users.parquet"
@@ -92,5 +107,9 @@ def test_the_nearest_folder_within_the_one_given_names_the_table(tmp_path: Path)
     part.write_text("event_id\n")
     (source,) = discover([tmp_path / "users" / "log"])
     assert source.table.name == "events"
+    written = tmp_path / "lake" / "events.parquet" / "part-00000.snappy.parquet"
+    written.parent.mkdir(parents=True)
+    written.touch()
+    assert [source.table.name for source in discover([tmp_path / "lake", written.parent])] == ["events"]
     with pytest.raises(InputError, match="the table is not known"):
         discover([part])  # which folders around a single file name its table is for the caller to say

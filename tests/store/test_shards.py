@@ -223,6 +223,25 @@ def test_since_leaves_out_what_is_past(tmp_path: Path) -> None:
         check_shard(load_shard(workspace, partition, decided_since=since, open_since=since), late)
 
 
+def test_sends_alone_are_the_sends_of_all_decisions(tmp_path: Path) -> None:
+    workspace = write(tmp_path / "w", random_log(np.random.default_rng(5), 40))
+    for partition in range(2):
+        whole = load_shard(workspace, partition).shard
+        part = load_shard(workspace, partition, sends_only=True).shard
+        sent = whole.decisions.message >= 0
+        assert 0 < sent.sum() < len(sent)
+        for column in ("user", "epoch_at", "message", "channel", "slot_start", "id"):
+            kept = getattr(whole.decisions, column)[sent]
+            np.testing.assert_array_equal(getattr(part.decisions, column), kept)
+        assert np.isnan(part.decisions.propensity).all()
+        assert (part.decisions.opportunity == -1).all()
+        # some deliveries name a hold, which explains none
+        named = whole.events.decision[whole.events.decision >= 0]
+        assert (whole.decisions.message[named] < 0).any()
+        for column in ("offsets", "at", "channel", "known_at"):
+            np.testing.assert_array_equal(getattr(part.sends(), column), getattr(whole.sends(), column))
+
+
 def test_tables_that_are_not_asked_for_are_empty(tmp_path: Path) -> None:
     workspace = write(tmp_path / "w", random_log(np.random.default_rng(5), 12))
     whole = load_shard(workspace, 0).shard

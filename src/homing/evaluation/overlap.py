@@ -79,7 +79,7 @@ class Overlap:
             )
         if abs(self.mean_weight - 1) > max(_MEAN_WEIGHT_Z * self.mean_weight_error, SUM_TOLERANCE):
             found.append(
-                f"the weights average {self.mean_weight:.4f} +- {self.mean_weight_error:.4f} and not 1: "
+                f"the weights average {self.mean_weight:.4f} ± {self.mean_weight_error:.4f} and not 1: "
                 "propensities are wrong, or the target does what the log could not"
             )
         return tuple(found)

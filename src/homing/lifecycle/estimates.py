@@ -125,10 +125,12 @@ def _policies(
         )
         for policy in range(len(names))
     ]
-    constant = _best(
-        {name: est["DR"].value for name, est in zip(names, found, strict=True) if name.startswith(_CONSTANT)},
-        direction,
-    )
+    constants = {
+        name: estimators["DR"].value
+        for name, estimators in zip(names, found, strict=True)
+        if name.startswith(_CONSTANT) and not estimators["DR"].warnings
+    }
+    constant = _best(constants, direction)
     reference = dict(zip(names, found, strict=True))[constant]["DR"] if constant else None
     rows = [
         PolicyValue(
@@ -211,9 +213,16 @@ def judge(
 
 
 def best_constant(tables: Sequence[ObjectiveValues]) -> str | None:
-    """Return the constant policy (hold among them) of the highest value in the first table."""
+    """Return the constant policy (hold among them) of the highest value in the first table.
+
+    Constants that the log does not carry an estimate of are left out: nothing is known about them.
+    """
     first = tables[0]
-    values = {p.policy: p.value.value for p in first.policies if p.policy.startswith(_CONSTANT)}
+    values = {
+        p.policy: p.value.value
+        for p in first.policies
+        if p.policy.startswith(_CONSTANT) and p.judgement != "do_not_trust"
+    }
     return _best(values, first.direction)
 
 

@@ -25,11 +25,13 @@ from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.quality import model_quality, propensities, qini_curves
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, load_release
+from homing.lifecycle.replay import observed_until
 from homing.lifecycle.splits import LEFT_OUT, TEST
 from homing.lifecycle.train import heads_of
 from homing.lifecycle.valuation import Agreement, Chosen, Predict, Valued, gather_chosen, value_decisions
 from homing.report.facts import Health, Named, Truth, Values, WeightPoint, WeightSweep
-from homing.schema import Decisions, Features, InputError, Reason, Shard, Vocabularies
+from homing.schema import Decisions, Features, Reason, Shard, Vocabularies
+from homing.schema.times import MISSING, parse_duration
 from homing.store import Workspace, load_shard
 
 _FACTORS = (0.0, 0.5, 1.0, 2.0, 4.0)  # by which each weight is multiplied in turn
@@ -78,20 +80,28 @@ def evaluate(
     ]
     sweep = [policy for k in range(len(release.objectives)) for policy in _reweighted(release, k)]
 
-    def is_test(shard: Shard) -> NDArray[np.bool_]:
+    watermark = observed_until(workspace)
+    shortest = min(parse_duration(objective.window) for objective in release.view.config.objectives.values())
+
+    def assigned(shard: Shard) -> NDArray[np.int8]:
+        """Return the part of each decision; one without outcomes yet, as of a plan, is left out."""
         log = shard.decisions
         part = release.split.assign(shard.users, log.user, log.epoch_at)
-        return np.equal(part, TEST)
+        usable = (
+            log.epoch_at <= watermark - shortest if watermark != MISSING else np.zeros(len(part), np.bool_)
+        )
+        if compared:  # the outcome model of each log is its own, and other decisions have none
+            usable &= np.isin(log.release, compared)
+        return np.where(usable, part, LEFT_OUT)
+
+    def is_test(shard: Shard) -> NDArray[np.bool_]:
+        return np.equal(assigned(shard), TEST)
 
     def wanted(shard: Shard) -> NDArray[np.bool_]:
-        log = shard.decisions
-        part = release.split.assign(shard.users, log.user, log.epoch_at)
-        return np.not_equal(part, LEFT_OUT) if compared else np.equal(part, TEST)
+        return np.not_equal(assigned(shard), LEFT_OUT) if compared else is_test(shard)
 
     with timings.measure("outcomes"):
         chosen = gather_chosen(workspace, release.view, wanted, progress)
-    if not np.isfinite(chosen.outcome).any():
-        raise InputError("no held-out decision has a complete outcome; ingest later events, or train again")
     with timings.measure("cross-fit"):
         predict = _cross_fit(release, chosen, compared, progress)
     few = len(vocabularies.messages) if len(vocabularies.messages) <= _FEW_LOGS else 0

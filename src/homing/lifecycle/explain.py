@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from homing.decision import Context, build_candidates, candidate_set_hash, utility
 from homing.lifecycle.release import load_release
 from homing.schema import Candidates, Instants
-from homing.schema.times import MISSING, format_time
+from homing.schema.times import MISSING, check_epoch, format_time
 from homing.store import DecisionPlace, UserPlace, Workspace, find_decision, find_user, load_shard
 
 
@@ -75,10 +75,10 @@ def explain_user(workspace: Workspace, user_id: str, at: int) -> Explanation:
     """Explain what the current release would do for a user at an instant (us).
 
     Raises:
-        InputError: the ledger has no such user.
+        InputError: the ledger has no such user, or the instant is before 1990 or not before 2100.
         WorkspaceError: there is no release.
     """
-    return _explain(workspace, find_user(workspace, user_id), at, None)
+    return _explain(workspace, find_user(workspace, user_id), check_epoch(at), None)
 
 
 def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlace | None) -> Explanation:

@@ -20,7 +20,7 @@ from homing.lifecycle.release import Release, load_release
 from homing.report.facts import Count, Expected, Funnel, HourRow, MessageShare, Named, Schedule
 from homing.schema import Candidates, Config, Exclusions, Instants, Shard, Vocabularies
 from homing.schema.drawn import Drawn
-from homing.schema.times import DAY, MISSING, format_time, parse_duration, to_datetime
+from homing.schema.times import DAY, MISSING, check_epoch, format_time, parse_duration, to_datetime
 from homing.state import ZoneTable, local_hour_of_week
 from homing.store import (
     LoadedShard,
@@ -118,12 +118,16 @@ def plan(
         release_name: which release decides; by default the current one.
 
     Raises:
+        InputError: the epoch is before 1990, or not before 2100.
         WorkspaceError: there is no release.
         PlannedError: the epoch was planned before, and this release decides otherwise.
     """
+    check_epoch(at)
     progress, timings = progress or Silent(), Timings()
     vocabularies, partitions = workspace.ledger.vocabularies(), workspace.ledger.partitions
-    release = load_release(workspace, vocabularies, release_name)
+    workers = min(worker_count(workspace.config.engine.threads), partitions)
+    # shards beside each other use the cores; threads within them would only be in each other's way
+    release = load_release(workspace, vocabularies, release_name, threads=1 if workers > 1 else None)
     run = Run(
         run_id=f"plan-{to_datetime(at):%Y%m%dT%H%M%SZ}-{release.id}",
         release_id=release.id,
@@ -137,7 +141,9 @@ def plan(
 
     def decided(partition: int) -> _Decided:
         with timings.measure("read"):
-            loaded = load_shard(workspace, partition, decided_since, open_since, messages=catalogue)
+            loaded = load_shard(
+                workspace, partition, decided_since, open_since, messages=catalogue, sends_only=True
+            )
         with timings.measure("decide and score"):
             score = _Scorer(release, loaded.shard)
             rows = users_at(loaded.shard, at)
@@ -145,7 +151,6 @@ def plan(
         return _Decided(partition, loaded, drawn, removed, score.hold_values)
 
     with workspace.ledger.write() as writer:
-        workers = worker_count(workspace.config.engine.threads)
         for done in over_shards(decided, partitions, workers):
             with timings.measure("write"):
                 frame = decision_rows(done.loaded, done.drawn, run)
@@ -190,7 +195,10 @@ class _Scorer:
         self.hold_values = np.zeros(len(release.objectives))
 
     def __call__(self, candidates: Candidates) -> NDArray[np.float32]:
-        values = self._release.model.predict(self._release.view.features(self._shard, candidates))
+        model, view = self._release.model, self._release.view
+        values = np.empty((len(candidates), len(self._release.objectives)), np.float32)
+        for rows, features in view.batches(self._shard, candidates):
+            values[candidates.offsets[rows.start] : candidates.offsets[rows.stop]] = model.predict(features)
         self.hold_values += values[candidates.offsets[:-1]].sum(axis=0, dtype=np.float64)
         return values
 

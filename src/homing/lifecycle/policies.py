@@ -107,6 +107,9 @@ def make_policy(
         "release": vocabularies.releases.names,
     }.get(kind)
     if known is not None:
-        raise InputError(f"policy == {name!r}: no such {kind}{nearest(what, known)}")
+        some = ", ".join(known[:10]) + (" ..." if len(known) > 10 else "")
+        raise InputError(
+            f"policy == {name!r}: no such {kind}{nearest(what, known)}; there are {some or 'none'}"
+        )
     kinds = (*plain, "logging", "constant:MESSAGE", "learned:OBJECTIVE", "greedy:OBJECTIVE", "release:NAME")
     raise InputError(f"policy == {name!r}, must be one of {', '.join(kinds)}{nearest(name, kinds)}")

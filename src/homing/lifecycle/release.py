@@ -100,8 +100,16 @@ def save_release(workspace: Workspace, release: Release) -> Release:
     return dataclasses.replace(release, id=name)
 
 
-def load_release(workspace: Workspace, vocabularies: Vocabularies, name: str | None = None) -> Release:
+def load_release(
+    workspace: Workspace, vocabularies: Vocabularies, name: str | None = None, threads: int | None = None
+) -> Release:
     """Read a release, by default the current one.
+
+    Args:
+        workspace: where it is.
+        vocabularies: of the ledger.
+        name: which one.
+        threads: that one call of its model or state uses; by default as many as it was trained with.
 
     Raises:
         WorkspaceError: there is none, or none of that name, or its files are not those that were saved.
@@ -122,8 +130,9 @@ def load_release(workspace: Workspace, vocabularies: Vocabularies, name: str | N
         )
     facts = json.loads((folder / "release.json").read_text())
     config = parse_config(facts["config"], f"{name}/release.json")
-    model = ResponseModel.load(folder / "model", config.training.device, config.engine.threads)
-    layout = StateLayout.from_config(config, vocabularies)
+    threads = config.engine.threads if threads is None else threads
+    model = ResponseModel.load(folder / "model", config.training.device, threads)
+    layout = dataclasses.replace(StateLayout.from_config(config, vocabularies), threads=threads)
     view = View(config, layout, model.spec, np.array(facts["rhythm"], np.float32))
     return Release(
         id=name,

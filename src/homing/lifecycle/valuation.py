@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import Context, Policy
+from homing.decision.replay import batches, replay
 from homing.engine import over_shards, worker_count
 from homing.lifecycle.progress import Progress
 from homing.lifecycle.release import Release
-from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of, replay
-from homing.schema import Candidates, Features, Shard
+from homing.lifecycle.replay import View, chosen_candidates, observed_until, outcomes_of
+from homing.schema import Candidates, Features, InputError, Shard
 from homing.store import Workspace, load_shard
 
 #: Which decisions of a shard to look at: bool [decisions].
@@ -73,7 +74,11 @@ class Agreement:
 
 
 def gather_chosen(workspace: Workspace, view: View, wanted: Wanted, progress: Progress) -> Chosen:
-    """Return features and outcomes of the logged choices of all wanted decisions."""
+    """Return features and outcomes of the logged choices of all wanted decisions.
+
+    Raises:
+        InputError: none of them has a complete outcome.
+    """
     watermark, partitions = observed_until(workspace), workspace.ledger.partitions
 
     def of_shard(partition: int) -> list[Chosen]:
@@ -93,6 +98,8 @@ def gather_chosen(workspace: Workspace, view: View, wanted: Wanted, progress: Pr
     for partition, found in enumerate(over_shards(of_shard, partitions, workers)):
         parts += found
         progress.update("outcomes", (partition + 1) / partitions)
+    if not any(np.isfinite(part.outcome).any() for part in parts):
+        raise InputError("no held-out decision has a complete outcome; ingest later events, or train again")
     return Chosen(
         Features.concatenate([part.features for part in parts]),
         np.concatenate([part.outcome for part in parts]),

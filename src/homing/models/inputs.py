@@ -72,12 +72,24 @@ class ColumnReader:
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return float32 [n, columns + flags] of raw float32 [n, columns]."""
-        bent = ((values - self._centre) * self._per_width).asinh_()
+        bent = _asinh((values - self._centre).mul_(self._per_width))
         # an infinity is as unknown as a NaN; it is 0 after this, as a missing value is
-        scaled = (bent - self._mean).mul_(self._per_deviation).nan_to_num_(0.0, 0.0, 0.0)
+        scaled = bent.sub_(self._mean).mul_(self._per_deviation).nan_to_num_(0.0, 0.0, 0.0)
         if not len(self._flagged):
             return scaled
-        return torch.cat([scaled, (~values[:, self._flagged].isfinite()).float()], dim=1)
+        flagged = values.index_select(1, self._flagged)
+        # x - x is 0 or, where x is not finite, NaN
+        return torch.cat([scaled, flagged.sub_(flagged).nan_to_num_(1.0)], dim=1)
+
+
+def _asinh(x: Tensor) -> Tensor:
+    """Return asinh(x) = sign(x) log1p(|x| + x^2 / (1 + sqrt(1 + x^2))), NaN for infinities.
+
+    PyTorch's own asinh works number by number on a CPU and takes five to ten times as long.
+    """
+    size = x.abs()
+    part = size / torch.hypot(size, size.new_ones(())).add_(1)
+    return torch.copysign(torch.addcmul(size, size, part).log1p_(), x)
 
 
 def shift_codes(codes: Tensor, cardinalities: tuple[int, ...]) -> Tensor:

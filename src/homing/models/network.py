@@ -44,6 +44,7 @@ class Block(nn.Module):
 
     def __init__(self, shape: BlockShape, embedding: int, outputs: int, bias: bool) -> None:
         super().__init__()
+        self.shape = shape
         places = sum(size + 1 for size in shape.cardinalities)
         self.table = nn.Embedding(max(places, 1), embedding)
         nn.init.zeros_(self.table.weight)
@@ -68,6 +69,20 @@ class Block(nn.Module):
         if places.shape[1]:
             columns = torch.cat([columns, self.table(places).flatten(1)], dim=1)
         return functional.linear(columns, self.weight, self.bias)
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Return the columns' weights [columns, outputs], and what each place adds [places, outputs].
+
+        An embedding that goes through a linear layer is a row of a table that was multiplied beforehand.
+        """
+        weights, products, place = self.weight.t(), [], 0
+        width, column = self.table.embedding_dim, self.shape.columns
+        for size in self.shape.cardinalities:
+            rows = self.table.weight[place : place + size + 1]
+            products.append(rows @ weights[column : column + width])
+            place, column = place + size + 1, column + width
+        columns = weights[: self.shape.columns].contiguous()
+        return columns, torch.cat([*products, columns.new_zeros(0, columns.shape[1])])
 
 
 class UserPart(NamedTuple):
@@ -118,6 +133,36 @@ class Network(nn.Module):
         own = self.candidate(columns, places) + message
         linear, first = own.split([self.heads, self.width], 1)
         return (linear + self.delta_tail(first + hidden)) * sent  # type: ignore[no-any-return]
+
+
+class Scorer:
+    """`Network.delta` for scoring: what codes and messages add is multiplied and gathered in one table."""
+
+    def __init__(self, network: Network, messages: Tensor) -> None:
+        """Take the `of_messages` [messages, heads + width] of all messages that candidates may have."""
+        self._heads, self._tail = network.heads, network.delta_tail
+        self._weight, places = network.candidate.folded()
+        self.message = len(places)  # where the messages' rows begin
+        self.hold = self.message + len(messages)
+        own = functional.pad(messages, (0, 0, 0, 1))  # the last row is hold's
+        if network.candidate.bias is not None:
+            own = own + network.candidate.bias  # every candidate has one of these rows
+        self._table = torch.cat([places, own])
+
+    def delta(self, hidden: Tensor, row: Tensor, columns: Tensor, index: Tensor, sent: Tensor) -> Tensor:
+        """Return what each candidate changes [n, heads].
+
+        Args:
+            hidden: [rows, width] of `UserPart`.
+            row: int [n] the row of each candidate.
+            columns: [n, candidate columns].
+            index: int [n, candidate categorical columns + 1] places, then `message` + its row or `hold`.
+            sent: [n, 1], 0 for hold and 1 for all else.
+        """
+        own = functional.embedding_bag(index, self._table, mode="sum").addmm_(columns, self._weight)
+        linear, first = own[:, : self._heads], own[:, self._heads :]
+        delta: Tensor = self._tail(first.add_(hidden.index_select(0, row)))
+        return delta.add_(linear).mul_(sent)
 
 
 def _tail(shape: NetworkShape) -> nn.Sequential:

@@ -17,11 +17,11 @@ from torch import Tensor
 from homing.models.calibration import RAW_LIMIT, Scaling
 from homing.models.heads import Head, HeadScale
 from homing.models.inputs import ColumnReader, ColumnScale, shift_codes
-from homing.models.network import Network
+from homing.models.network import Network, Scorer
 from homing.models.summary import TrainingSummary
 from homing.schema import Features, FeatureSpec, InputError
 
-_BATCH: Final = 4_000  # candidates at a time: their hidden layers then stay in the cache
+_BATCH: Final = 2000  # candidates at a time: their hidden layers then stay in the cache
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,12 @@ class ResponseModel:
         workers = self._workers()
         with torch_threads(1):
             with torch.inference_mode():
-                messages = self._message_parts(features)
+                scorers = self._scorers(features)
             # batches beside each other, one thread each: threads inside an operation wait for one another,
             # which on a busy machine costs more than it gains
             with ThreadPoolExecutor(workers) as pool:
                 jobs = [
-                    pool.submit(self._fill, features, low, high, messages, base, delta)
+                    pool.submit(self._fill, features, low, high, scorers, base, delta)
                     for low, high in _batches(features.offsets)
                 ]
                 for job in jobs:
@@ -151,16 +151,14 @@ class ResponseModel:
         # an accelerator is one queue; a second thread could only wait for it
         return (self.threads or torch.get_num_threads()) if self.device.type == "cpu" else 1
 
-    def _message_parts(self, features: Features) -> list[Tensor]:
+    def _scorers(self, features: Features) -> list[Scorer]:
         columns = self._readers["message"](self._tensor(features.messages))
         places = shift_codes(self._tensor(features.messages_codes), _sizes(self.spec.message_codes))
-        parts = [network.of_messages(columns, places) for network in self.networks]
-        # the last is hold's, reached by -1
-        return [torch.cat([part, part.new_zeros(1, part.shape[1])]) for part in parts]
+        return [Scorer(network, network.of_messages(columns, places)) for network in self.networks]
 
     @torch.inference_mode()
     def _fill(
-        self, features: Features, low: int, high: int, messages: list[Tensor], base: Tensor, delta: Tensor
+        self, features: Features, low: int, high: int, scorers: list[Scorer], base: Tensor, delta: Tensor
     ) -> None:
         first, last = int(features.offsets[low]), int(features.offsets[high])
         user_columns = self._readers["user"](self._tensor(features.user[low:high]))
@@ -168,18 +166,18 @@ class ResponseModel:
         counts = np.diff(features.offsets[low : high + 1])
         row = self._tensor(np.repeat(np.arange(high - low, dtype=np.int32), counts))
         message = self._tensor(features.message[first:last])
-        kind = torch.where(message < 0, len(messages[0]) - 1, message)
         columns = self._readers["candidate"](self._tensor(features.candidate[first:last]))
         places = shift_codes(
             self._tensor(features.candidate_codes[first:last]), _sizes(self.spec.candidate_codes)
         )
+        place = torch.where(message < 0, scorers[0].hold, message + scorers[0].message)
+        index = torch.cat([places, place.unsqueeze(1)], dim=1)
         sent = (message >= 0).float().unsqueeze(1)
         baselines, deltas = [], []
-        for network, table in zip(self.networks, messages, strict=True):
+        for network, scorer in zip(self.networks, scorers, strict=True):
             user = network.of_users(user_columns, user_places)
             baselines.append(user.baseline)
-            hidden = user.hidden.index_select(0, row)
-            deltas.append(network.delta(hidden, table.index_select(0, kind), columns, places, sent))
+            deltas.append(scorer.delta(user.hidden, row, columns, index, sent))
         base[low:high] = _mean(baselines).cpu()
         delta[first:last] = _mean(deltas).cpu()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from homing.report.facts import Facts
+from homing.report.leaderboard import Leaderboard
 from homing.schema.errors import InputError
 
 
@@ -17,6 +19,18 @@ def render(facts: Facts) -> str:
     return document(facts)
 
 
+def write_leaderboard(facts: Leaderboard, path: Path) -> tuple[Path, Path]:
+    """Write the page of a comparison as `write_report` does that of a report; return both paths.
+
+    Raises:
+        InputError: `path` ends in .json, where the facts go.
+        OSError: the folder cannot be written to.
+    """
+    from homing.report.document import leaderboard_document
+
+    return _write(leaderboard_document(facts), facts.to_dict(), path)
+
+
 def write_report(facts: Facts, path: Path) -> tuple[Path, Path]:
     """Write the page to `path` and the same facts beside it as `.json`; return both paths.
 
@@ -24,17 +38,27 @@ def write_report(facts: Facts, path: Path) -> tuple[Path, Path]:
     where it is missing.
 
     Raises:
-        InputError: `path` ends in .json, where the facts go.
-        OSError: the folder cannot be written to.
+        InputError: `path` ends in .json, where the facts go, or cannot be written.
     """
+    return _write(render(facts), facts.to_dict(), path)
+
+
+def _write(page: str, facts: dict[str, Any], path: Path) -> tuple[Path, Path]:
     if path.suffix == ".json":
         raise InputError(
             f"report path == {str(path)!r}, must not end in .json; the facts go there, name a .html"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".json")
-    _replace(path, render(facts))
-    _replace(beside, json.dumps(facts.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    data = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, page)
+        _replace(beside, data)
+    except OSError as error:
+        raise InputError(
+            f"report path == {str(path)!r} cannot be written: {error.strerror or error}; name a file in a "
+            "folder that can be"
+        ) from None
     return path, beside
 
 

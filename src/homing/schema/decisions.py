@@ -65,6 +65,21 @@ class Candidates:
         """[n] whether the candidate is hold."""
         return self.message < 0
 
+    def take(self, rows: slice) -> Self:
+        """Return consecutive rows with all their candidates, without copying."""
+        offsets = self.offsets[rows.start : rows.stop + 1]
+        n = slice(int(offsets[0]), int(offsets[-1]))
+        return type(self)(
+            rows=Instants(self.rows.user[rows], self.rows.at[rows]),
+            offsets=offsets - offsets[0],
+            opportunity=self.opportunity[n],
+            message=self.message[n],
+            channel=self.channel[n],
+            slot_start=self.slot_start[n],
+            slot_end=self.slot_end[n],
+            hour_of_week=self.hour_of_week[n],
+        )
+
     def pick(self, index: NDArray[np.int64]) -> Self:
         """Return one candidate a row: `index` int64 [rows] into the candidates, one within each row."""
         return type(self)(

@@ -26,16 +26,18 @@ class Shard:
     decisions: Decisions
 
     def sends(self) -> Sends:
-        """Return what caps count: logged sends, and deliveries that no logged decision explains.
+        """Return what caps count: logged sends, and deliveries that no logged send explains.
 
         A send is known from its decision's epoch on; an unexplained delivery from its own time on.
         """
         sent = np.flatnonzero(self.decisions.message >= 0)
         delivered = np.flatnonzero(
-            (self.events.type == EVENT_TYPES.index("delivered"))
-            & (self.events.decision < 0)
-            & (self.events.channel >= 0)
+            (self.events.type == EVENT_TYPES.index("delivered")) & (self.events.channel >= 0)
         )
+        decision = self.events.decision[delivered]
+        explained = decision >= 0
+        explained[explained] = self.decisions.message[decision[explained]] >= 0
+        delivered = delivered[~explained]
         event_user = np.repeat(np.arange(len(self.users)), np.diff(self.events.offsets))
         user = np.concatenate([self.decisions.user[sent], event_user[delivered]])
         at = np.concatenate([self.decisions.slot_start[sent], self.events.at[delivered]])

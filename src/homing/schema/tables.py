@@ -29,6 +29,7 @@ class Table:
     columns: tuple[Column, ...]
     features: bool = False  # takes x_* columns
     by_user: bool = True  # partitioned by the hash of user_id
+    once: tuple[str, ...] = ()  # no two rows with different keys share the values of these columns
     newest_wins: bool = False  # a later row with the same key replaces the earlier; else it must be equal
 
     def column(self, name: str) -> Column:
@@ -155,6 +156,7 @@ DECISIONS: Final = Table(
         Column("arms", "list", "experiment arms, as 'experiment:arm'", required=False),
         Column("reason", "string", "drawn, explored, no_candidate, transactional, imported", required=False),
     ),
+    once=("user_id", "epoch_at"),
 )
 
 EXCLUSIONS: Final = Table(

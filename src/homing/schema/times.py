@@ -9,6 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from homing.schema.errors import InputError
+
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
@@ -17,6 +19,10 @@ WEEK: Final = 7 * DAY
 
 #: A time that is not given. Smaller than every real one, so `at < MISSING` never holds.
 MISSING: Final = int(np.iinfo(np.int64).min)
+
+#: Times of events and epochs lie in [EARLIEST, LATEST): 1990 to 2100.
+EARLIEST: Final = 7_305 * DAY
+LATEST: Final = 47_482 * DAY
 
 _UNITS: Final = {"s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)")
@@ -57,6 +63,20 @@ def parse_time(text: str) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def check_epoch(at: int) -> int:
+    """Return the epoch `at`, us, if there can be one.
+
+    Raises:
+        InputError: it is before 1990, or not before 2100.
+    """
+    if not EARLIEST <= at < LATEST:
+        year = 1970 + at / (365.2425 * DAY)
+        raise InputError(
+            f"epoch == {at} us (about the year {year:.0f}), must be from 1990 on and before 2100"
+        )
+    return at
 
 
 def to_datetime(microseconds: int) -> datetime:

@@ -29,6 +29,7 @@ class Catalogue:
     urgency: NDArray[np.float64]  # [messages] in [0, 1]
     first: NDArray[np.int64]  # [domains] code of each domain's first message
     counts: NDArray[np.int64]  # [domains]
+    life: NDArray[np.float64]  # [domains] days that a message is valid, 0: for ever
     once: NDArray[np.bool_]  # [messages] a conversion is a subscription
 
 
@@ -39,7 +40,7 @@ def build_catalogue(spec: Spec, setup: Setup) -> Catalogue:
     """
     rng = stream((setup.seed,), -1, Purpose.catalogue)
     domains, topics = spec.domains, len(spec.topics)
-    counts = np.array([d.messages for d in domains])
+    counts = np.array([d.count(setup.days) for d in domains])
     starts = np.cumsum(counts) - counts
     domain = np.repeat(np.arange(len(domains)), counts)
     n = len(domain)
@@ -77,5 +78,6 @@ def build_catalogue(spec: Spec, setup: Setup) -> Catalogue:
         urgency=np.array([d.urgency for d in domains])[domain],
         first=starts,
         counts=counts,
+        life=np.array([d.valid_days for d in domains], np.float64),
         once=np.array([d.once for d in domains])[domain],
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,10 @@ class Reach:
         """Return whether each user [n] is reachable through a channel [n] at an instant [n] (us)."""
         return np.asarray((self.since[user, channel] <= at) & (at < self.until[user, channel]))
 
+    def take(self, user: NDArray[np.int64]) -> Self:
+        """Return some users, in the order given."""
+        return type(self)(*(getattr(self, field.name)[user] for field in fields(self)))
+
     def without(
         self, user: NDArray[np.int64], channel: NDArray[np.int64], at: NDArray[np.int64], lost: bool = False
     ) -> Reach:
@@ -57,6 +61,10 @@ class Traits:
     push_delay: NDArray[np.float64]  # [users] median minutes to open a push, by device
     signed_up_at: NDArray[np.int64]  # [users] us
 
+    def take(self, user: NDArray[np.int64]) -> Self:
+        """Return some users, in the order given."""
+        return type(self)(*(getattr(self, field.name)[user] for field in fields(self)))
+
 
 @dataclass(frozen=True)
 class Mood:
@@ -68,7 +76,15 @@ class Mood:
     fatigue: NDArray[np.float64]  # [users, channels] recent deliveries, decayed
     memory: NDArray[np.float64]  # [users, categories] recent deliveries, decayed
     free_plan: NDArray[np.bool_]  # [users] has not subscribed
+    moved: NDArray[np.int64]  # [users] us: a caused visit that still takes the place of the next; NEVER: none
     reach: Reach
+
+    def take(self, user: NDArray[np.int64]) -> Self:
+        """Return some users, in the order given."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "reach"}
+        return type(self)(
+            **{name: column[user] for name, column in columns.items()}, reach=self.reach.take(user)
+        )
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _draw(
     shares = np.cumsum([generator.share for generator in generators])
     domain = np.searchsorted(shares[:-1] / shares[-1], rng.random(n), side="right")
     targeting = np.array([generator.targeting for generator in generators])[domain]
-    fits, message, relevance = _choose(rng, user, domain, targeting, created, traits, catalogue)
+    fits, message, relevance = _choose(rng, setup, user, domain, targeting, created, traits, catalogue)
     noise = rng.standard_normal(n)
     missing = rng.random(n) < np.array([generator.missing for generator in generators])[domain]
     life = np.array([generator.life for generator in generators])[domain]
@@ -148,6 +148,7 @@ def opportunity_ids(setup: Setup, number: NDArray[np.int64]) -> NDArray[np.uint8
 
 def _choose(
     rng: np.random.Generator,
+    setup: Setup,
     user: NDArray[np.int64],
     domain: NDArray[np.int64],
     targeting: NDArray[np.float64],
@@ -161,10 +162,12 @@ def _choose(
     chosen = catalogue.first[domain]
     relevance = np.zeros(len(user))
     taste = traits.taste[user]
+    elapsed, life = (created - setup.start) / DAY, catalogue.life[domain]
     for _ in range(_TRIES):
-        message = catalogue.first[domain] + (rng.random(len(user)) * catalogue.counts[domain]).astype(
-            np.int64
-        )
+        place = rng.random(len(user))
+        recent = (elapsed + life * (1.0 - place)) / (setup.days + life)  # see build_catalogue: spread alike
+        place = np.where(life > 0, np.clip(recent, 0.0, 1.0 - 1e-9), place)
+        message = catalogue.first[domain] + (place * catalogue.counts[domain]).astype(np.int64)
         cosine = np.einsum("ij,ij->i", taste, catalogue.topics[message])
         valid = (messages.valid_from[message] <= created) & (
             (messages.valid_until[message] == MISSING) | (messages.valid_until[message] > created + HOUR)

@@ -16,7 +16,7 @@ from homing.simulator.identifiers import id_bytes, md5_words
 from homing.simulator.latents import NEVER, Mood, Reach, Traits
 from homing.simulator.randomness import Purpose, stream
 from homing.simulator.setup import Setup
-from homing.simulator.spec import Spec
+from homing.simulator.spec import People, Spec
 
 #: zone, country, share of the users; with offsets of 30 and 45 minutes
 ZONES: Final = (
@@ -39,11 +39,11 @@ ZONES: Final = (
     ("Australia/Adelaide", "AU", 0.01),
     ("Australia/Sydney", "AU", 0.02),
 )
+_REGIONS: Final = {name: {"Europe": 0, "America": 1}.get(name.split("/")[0], 2) for name, _, _ in ZONES}
 COUNTRIES: Final = tuple(dict.fromkeys(country for _, country, _ in ZONES))
 DEVICES: Final = ("ios", "android", "web")
 AGE_BANDS: Final = ("under_25", "25_to_34", "35_to_49", "50_and_over")
 PLANS: Final = ("free", "premium")
-NUMERIC: Final = ("x_library_size", "x_family_size")  # the first is informative, the second is noise
 CATEGORICAL: Final = ("x_plan", "x_country", "x_device", "x_age_band", "x_favourite_topic")
 
 #: daily rhythms as (hour, width in hours, weight) of bumps: commuter, worker, evening, night, daytime
@@ -111,6 +111,11 @@ def _offset(name: str, instant: datetime) -> int:
     return round(offset.total_seconds() * 1_000_000)
 
 
+def _shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights [..., places] scaled to sum to one."""
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
 def _pick(shares: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return a place for each uniform [n] from shares [places] or [n, places]."""
     cumulative = np.cumsum(shares, axis=-1)
@@ -125,10 +130,12 @@ def build_population(spec: Spec, setup: Setup) -> Population:
     normal = rng.standard_normal((8, users))
     rest = np.sqrt(1.0 - p.correlation**2)
 
-    zone = _pick(np.array([share for _, _, share in ZONES]), uniform[0])
+    zone = _pick(
+        _shares(np.array([p.regions[_REGIONS[name]] * share for name, _, share in ZONES])), uniform[0]
+    )
     device = _pick(np.array(p.devices), uniform[1])
     age = _pick(np.array([0.28, 0.32, 0.25, 0.15]), uniform[2])
-    archetype = _pick(_RHYTHM_BY_AGE[age], uniform[3])
+    archetype = _pick(_shares(_RHYTHM_BY_AGE * np.array(p.rhythms))[age], uniform[3])
 
     taste, later_taste = (_tastes(rng, users, len(spec.topics), p.taste_spread) for _ in range(2))
     any_topic = _pick(np.full(len(spec.topics), 1 / len(spec.topics)), uniform[5])
@@ -183,6 +190,7 @@ def build_population(spec: Spec, setup: Setup) -> Population:
             fatigue=np.zeros((users, len(channels))),
             memory=np.zeros((users, len(spec.categories))),
             free_plan=free,
+            moved=np.full(users, NEVER),
             reach=_reach(rng, spec, setup, level, device, signed_up, newcomer),
         ),
     )
@@ -227,6 +235,11 @@ def _share(logit: NDArray[np.float64]) -> NDArray[np.float64]:
 def user_ids(number: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return the ids of users by their numbers [n], all of one part, as ASCII bytes [n, length]."""
     return id_bytes("user-", number, max(6, len(str(int(number.max(initial=0))))))
+
+
+def numeric_names(people: People) -> tuple[str, str]:
+    """Return the names of the users' numeric features: the first is informative, the second is noise."""
+    return (f"x_{people.activity}", "x_family_size")
 
 
 def vocabularies(topics: tuple[str, ...]) -> dict[str, Vocabulary]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Purpose(IntEnum):
@@ -35,3 +36,30 @@ def stream(luck: tuple[int, ...], day: int, purpose: Purpose) -> np.random.Gener
         purpose: what for.
     """
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence([*luck, day + 1, int(purpose)])))
+
+
+class Luck:
+    """A stream as numbers for each of a population's people; rows of one person share theirs."""
+
+    def __init__(
+        self, rng: np.random.Generator, people: int, person: NDArray[np.int64] | None = None
+    ) -> None:
+        """Begin the stream.
+
+        Args:
+            rng: of one purpose on one day.
+            people: how many have luck of their own.
+            person: [rows] whose luck each row has; None: a row is a person.
+        """
+        self._rng, self._people, self._person = rng, people, person
+
+    def random(self, *leading: int, trailing: tuple[int, ...] = ()) -> NDArray[np.float64]:
+        """Return numbers in [0, 1), [*leading, rows, *trailing]."""
+        return self._of_rows(self._rng.random((*leading, self._people, *trailing)), len(leading))
+
+    def standard_normal(self, *leading: int) -> NDArray[np.float64]:
+        """Return standard normal numbers, [*leading, rows]."""
+        return self._of_rows(self._rng.standard_normal((*leading, self._people)), len(leading))
+
+    def _of_rows(self, numbers: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        return numbers if self._person is None else np.take(numbers, self._person, axis)

@@ -83,7 +83,7 @@ def check_sending(sending: Sending, day_start: int, reach: Reach, messages: Mess
     _refuse(invalid, sending, "the message must be valid at slot_start", day_start)
     since = reach.since[sending.user, sending.channel]
     left = reach.until[sending.user, sending.channel]
-    unreachable = (since > sending.slot_start) | (left < day_start)  # what happens at the epoch is not seen
+    unreachable = (since >= day_start) | (left < day_start)  # at the epoch: what comes later is not known
     _refuse(unreachable, sending, "the user must be reachable through the channel; see consents()", day_start)
 
 

@@ -9,9 +9,9 @@ from homing.simulator.latents import Reach, State
 from homing.simulator.log import Block
 from homing.simulator.opportunities import build_opportunities, opportunity_ids
 from homing.simulator.population import (
-    NUMERIC,
     ZONES,
     build_population,
+    numeric_names,
     rhythm_table,
     vocabularies,
     zone_offsets,
@@ -40,7 +40,7 @@ class SimulatedWorld(World):
             categories=Vocabulary(spec.categories),
             generators=Vocabulary(spec.generators),
             numeric={
-                "users": NUMERIC,
+                "users": numeric_names(spec.people),
                 "messages": (*(f"x_topic[{place}]" for place in range(len(spec.topics))), "x_quality"),
                 "opportunities": (),
             },

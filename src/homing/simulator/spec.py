@@ -5,9 +5,11 @@ A preset is a `Spec`; `dataclasses.replace` makes another world of one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from homing.schema import InputError
 from homing.simulator.channels import KNOWN, ByChannel
 from homing.simulator.mechanisms import Mechanisms
 from homing.simulator.mechanisms.conversion import Goal
@@ -36,7 +38,7 @@ class Domain:
 
     name: str
     short: str  # in message ids
-    messages: int
+    messages: int  # in the period
     categories: tuple[str, ...]
     quality: float  # mean of what the message leads to, in [0, 1]
     appeal: float  # mean of how loud it is, in [0, 1]
@@ -44,8 +46,15 @@ class Domain:
     generator: Generator
     channels: tuple[str, ...] = KNOWN
     valid_days: int = 0  # 0: for ever
+    alive: int = 0  # messages valid at once, at least: a longer period has more of them
     urgency: float = 0.0  # in [0, 1]: how fast it goes stale after `valid_from`
     once: bool = False  # a conversion is a subscription: made once, and only free users are offered it
+
+    def count(self, days: int) -> int:
+        """Return how many messages a period of so many days has."""
+        if not self.valid_days:
+            return self.messages
+        return max(self.messages, math.ceil(self.alive * (days + self.valid_days) / self.valid_days))
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,9 @@ class People:
     newcomers: float = 0.05  # share who sign up during the period
     newcomer_habit: float = 0.35
     devices: tuple[float, float, float] = (0.38, 0.47, 0.15)  # shares of iOS, Android, web
+    regions: tuple[float, float, float] = (1.0, 1.0, 1.0)  # weight of Europe, the Americas, elsewhere
+    rhythms: tuple[float, ...] = (1.0,) * 5  # weight of commuters, workers, evening, night and day people
+    activity: str = "library_size"  # what the feature that follows activity is called
     opt_in: ByChannel = field(default=ByChannel(push=0.05, email=1.3, in_app=3.5))  # logit
     opt_in_by_habit: ByChannel = field(default=ByChannel(push=1.6, email=0.8, in_app=0.5))  # centred at 0.45
     opted_out_before: float = 0.04  # share of opt-ins that ended before the period
@@ -79,6 +91,20 @@ class Spec:
     mechanisms: Mechanisms = field(default_factory=Mechanisms)
     opportunities: float = 1.35  # that generators try to make a user and day
 
+    def __post_init__(self) -> None:
+        """Check the numbers that no world can be made of; all that are wrong come at once.
+
+        Raises:
+            InputError: no topics or domains, two domains of one name, wrong shares, and the like.
+        """
+        wrong = [
+            f"{self.name}: {name} == {value!r}, must be {rule}"
+            for name, value, rule, right in (*_rules(self), *_people_rules(self.people))
+            if not right
+        ]
+        if wrong:
+            raise InputError("; ".join(wrong))
+
     @property
     def categories(self) -> tuple[str, ...]:
         """Names of all categories, domain by domain."""
@@ -88,3 +114,58 @@ class Spec:
     def generators(self) -> tuple[str, ...]:
         """Names of the generators, one a domain."""
         return tuple(f"{domain.name}_generator" for domain in self.domains)
+
+
+_Rule = tuple[str, object, str, bool]
+
+
+def _rules(spec: Spec) -> list[_Rule]:
+    names = [domain.name for domain in spec.domains]
+    shorts = [domain.short for domain in spec.domains]
+    rules: list[_Rule] = [
+        ("topics", spec.topics, "two or more different ones", len(set(spec.topics)) == len(spec.topics) > 1),
+        ("domains", names, "one or more different names", len(set(names)) == len(names) > 0),
+        ("domains", shorts, "different shorts", len(set(shorts)) == len(shorts)),
+        ("opportunities", spec.opportunities, "> 0", spec.opportunities > 0),
+    ]
+    for domain in spec.domains:
+        made, where = domain.generator, f"domains.{domain.name}"
+        kinds = domain.categories
+        rules += [
+            (f"{where}.messages", domain.messages, "> 0", domain.messages > 0),
+            (f"{where}.categories", kinds, "one or more different ones", len(set(kinds)) == len(kinds) > 0),
+            (f"{where}.valid_days", domain.valid_days, ">= 0", domain.valid_days >= 0),
+            (f"{where}.generator.share", made.share, "> 0", made.share > 0),
+            (
+                f"{where}.generator.life",
+                made.life,
+                "0 < shortest <= longest",
+                0 < made.life[0] <= made.life[1],
+            ),
+            *(
+                (f"{where}.{name}", value, "in [0, 1]", 0 <= value <= 1)
+                for name, value in (
+                    ("quality", domain.quality),
+                    ("appeal", domain.appeal),
+                    ("urgency", domain.urgency),
+                    ("goal.rate", domain.goal.rate),
+                    ("generator.missing", made.missing),
+                )
+            ),
+        ]
+    return rules
+
+
+def _people_rules(people: People) -> list[_Rule]:
+    positive = [("intensity", (people.intensity,)), ("devices", people.devices), ("regions", people.regions)]
+    return [
+        ("people.correlation", people.correlation, "in (-1, 1)", -1 < people.correlation < 1),
+        ("people.newcomers", people.newcomers, "in [0, 1]", 0 <= people.newcomers <= 1),
+        (
+            "people.rhythms",
+            people.rhythms,
+            "five numbers > 0",
+            len(people.rhythms) == 5 and min(people.rhythms) > 0,
+        ),
+        *((f"people.{name}", values, "> 0", min(values) > 0) for name, values in positive),
+    ]

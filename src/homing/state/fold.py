@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,12 @@ class UserStates:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def take(self, rows: slice) -> UserStates:
+        """Return consecutive rows, without copying."""
+        instants = Instants(self.rows.user[rows], self.rows.at[rows])
+        columns = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "rows"}
+        return UserStates(instants, **{name: column[rows] for name, column in columns.items()})
 
 
 def fold(

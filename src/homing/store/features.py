@@ -77,7 +77,9 @@ def _parsed(value: pl.Expr, kind: pl.DataType, wanted: pl.DataType) -> pl.Expr:
             items(pl.when(value != "").then(value)) if kind == pl.String else value.cast(pl.List(pl.Float32))
         )
         numbers = listed.cast(pl.List(pl.Float32), strict=False) if kind == pl.String else listed
-        whole = pl.when(numbers.list.len() == wanted.size).then(numbers)
+        whole = pl.when(
+            numbers.list.len() == wanted.size, numbers.list.drop_nulls().list.len() == wanted.size
+        ).then(numbers)
         return whole.list.to_array(wanted.size)
     if wanted == pl.String:
         text = value.cast(pl.String)

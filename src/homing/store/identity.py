@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 _PARTITION_BITS: Final = 12  # config allows 4096 partitions
 _PARTITION: Final = np.uint64(2**_PARTITION_BITS - 1)
+_START_BITS: Final = 24  # of a hash, by which most ids that are not staged are told at once
+_START: Final = np.uint64(64 - _START_BITS)
 
 
 def packed(ids: pl.Series, partition: pl.Series | int) -> NDArray[np.uint64]:
@@ -22,15 +25,24 @@ def packed(ids: pl.Series, partition: pl.Series | int) -> NDArray[np.uint64]:
     return result
 
 
-def foreign_ids(
+@dataclass(frozen=True)
+class Claimed:
+    """What staged ids meet."""
+
+    foreign: Mapping[int, pl.Series] = field(default_factory=dict)  # ids that are another partition's
+    met: Mapping[int, Sequence[Path]] = field(default_factory=dict)  # files that have an id that is staged
+
+
+def claimed_ids(
     key: str,
     staged: Callable[[int], pl.DataFrame],
     claims: list[NDArray[np.uint64]],
     committed: Mapping[int, Sequence[Path]],
-) -> dict[int, pl.Series]:
-    """Return, for each partition, the staged ids that belong to a row of another partition.
+) -> Claimed:
+    """Return, for each partition, the staged ids of other partitions' rows, and files with staged ids.
 
-    An id belongs to where the ledger has it, else to the partition of the first staged row.
+    An id belongs to where the ledger has it, else to the partition of the first staged row. Of the ledger
+    only the id column is read; of two ids in 2^52 with one hash, a file counts as having the other.
 
     Args:
         key: the id column.
@@ -40,16 +52,25 @@ def foreign_ids(
     """
     every = np.concatenate(claims) if claims else np.empty(0, np.uint64)
     claims.clear()
+    if not len(every):
+        return Claimed()
     every.sort()
+    started = np.zeros(2**_START_BITS, np.bool_)
+    started[every >> _START] = True
     suspects = [_clashes(every)]
+    met: dict[int, list[Path]] = {partition: [] for partition in committed}
     for partition, paths in committed.items():
         for path in paths:
             known = packed(pl.read_parquet(path, columns=[key])[key], partition)
-            suspects.append(_claimed_elsewhere(known, every))
+            known = known[started[known >> _START]]
+            known.sort()  # in order, ten times as many are looked up in a second
+            found, elsewhere = _meeting(known, every)
+            if found:
+                met[partition].append(path)
+            suspects.append(elsewhere)
     hashes = np.unique(np.concatenate(suspects))
-    if not len(hashes):
-        return {}
-    return _owned_elsewhere(key, staged, pl.Series(hashes), committed)
+    foreign = _owned_elsewhere(key, staged, pl.Series(hashes), committed) if len(hashes) else {}
+    return Claimed(foreign, met)
 
 
 def _clashes(ordered: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -60,16 +81,13 @@ def _clashes(ordered: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return result
 
 
-def _claimed_elsewhere(known: NDArray[np.uint64], ordered: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the hashes of `known` that `ordered` has with a partition other than the known one."""
-    if not len(ordered):
-        return np.empty(0, np.uint64)
+def _meeting(known: NDArray[np.uint64], ordered: NDArray[np.uint64]) -> tuple[bool, NDArray[np.uint64]]:
+    """Return whether `ordered` has any hash of `known`, and those it has with another partition only."""
     hashes = known & ~_PARTITION
     place = np.minimum(np.searchsorted(ordered, hashes), len(ordered) - 1)
     found = (ordered[place] & ~_PARTITION) == hashes
     # where several partitions claim the hash, `_clashes` has it already
-    result: NDArray[np.uint64] = hashes[found & (ordered[place] != known)]
-    return result
+    return bool(found.any()), hashes[found & (ordered[place] != known)]
 
 
 def _owned_elsewhere(

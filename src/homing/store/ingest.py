@@ -25,7 +25,7 @@ from homing.schema.tables import INGESTED, Table
 from homing.store.columns import PROBLEM
 from homing.store.features import FeatureTypes
 from homing.store.hashing import hash_ids, partition_of
-from homing.store.identity import foreign_ids, packed
+from homing.store.identity import Claimed, claimed_ids, packed
 from homing.store.ledger_writer import LedgerWriter
 from homing.store.parsing import check_columns
 from homing.store.quarantine import Example, Quarantine, as_json
@@ -180,15 +180,15 @@ class _Run:
         def good(part: int) -> pl.DataFrame:
             return checked(part).filter(pl.col(PROBLEM).is_null())
 
-        foreign = {}
+        claimed = Claimed(met=committed)
         if single and table.name != "users":
-            foreign = foreign_ids(table.key[0], good, claims, committed)
+            claimed = claimed_ids(table.key[0], good, claims, committed)
         nothing = pl.Series([], dtype=pl.String)
         added = repeated = 0
         for part in range(partitions):
             rows = checked(part)
             if not rows.is_empty():
-                settled = settle(table, rows, committed[part], foreign.get(part, nothing))
+                settled = settle(table, rows, claimed.met.get(part, ()), claimed.foreign.get(part, nothing))
                 writer.add_partition(table.name, place[part], settled.fresh)
                 self._refuse_settled(table, settled)
                 added += len(settled.fresh)

@@ -46,6 +46,11 @@ def check_columns(source: Source, names: list[str], complete: bool = True) -> No
             raise InputError(
                 f"{source.path}: {name!r} is not a column of {table.name}{nearest(name, known)}{more}"
             )
+        if name.startswith("x_") and "[" in name:
+            raise InputError(
+                f"{source.path}: feature {name!r} has a '[' in its name, which stands for a place in a list; "
+                "give it another name"
+            )
     missing = [column.name for column in table.columns if column.required and column.name not in names]
     if missing and complete:
         raise InputError(
@@ -92,9 +97,10 @@ def _from_type(value: pl.Expr, wanted: Kind, kind: pl.DataType) -> pl.Expr | Non
         case "id" if kind.is_integer():
             result = value.cast(pl.String)
         case "timestamp" if isinstance(kind, pl.Datetime):
-            result = (value.dt.replace_time_zone("UTC") if kind.time_zone is None else value).cast(TIME)
+            aware = value.dt.replace_time_zone("UTC") if kind.time_zone is None else value
+            result = aware.cast(TIME, strict=False)
         case "timestamp" if kind == pl.Date:
-            result = value.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+            result = value.cast(pl.Datetime("us"), strict=False).dt.replace_time_zone("UTC")
         case "bool" if kind == pl.Boolean:
             result = value
         case "bool" if kind.is_integer():
@@ -151,8 +157,12 @@ def items(text: pl.Expr) -> pl.Expr:
 
 
 def time_of(text: pl.Expr) -> pl.Expr:
-    """Return ISO 8601 text as a time; without an offset it is UTC, and without a clock midnight."""
-    plain = text.str.strip_chars().str.replace(" ", "T", literal=True).str.replace(r"[zZ]$", "+00:00")
+    """Return ISO 8601 text as a time; without an offset it is UTC, and without a clock midnight.
+
+    Databases write a space for the T, `+00` for an offset, and `UTC` for Z; these are read, too.
+    """
+    plain = text.str.strip_chars().str.replace(" ", "T", literal=True)
+    plain = plain.str.replace(r" ?([zZ]|UTC)$", "+00:00").str.replace(r"(T.*[+-]\d{2})$", "${1}:00")
     clocked = pl.when(plain.str.len_bytes() == 10).then(plain + "T00:00:00").otherwise(plain)
     seconds = clocked.str.replace(r"(T\d{2}:\d{2})($|[+-])", "${1}:00${2}")
     colon = seconds.str.replace(r"([+-]\d{2})(\d{2})$", "${1}:${2}")

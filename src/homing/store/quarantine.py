@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from homing.schema.times import DAY
 from homing.store.commits import sync_folder
 
+_CALENDAR: Final = 5_000 * 365 * DAY  # around 1970
 _SCHEMA = pa.schema(
     [
         ("reason", pa.large_string()),
@@ -89,11 +92,22 @@ class Quarantine:
 
 
 def as_json(frame: pl.DataFrame) -> pl.Series:
-    """Return each row as JSON text, String [n]. Bytes become hexadecimal."""
-    binary = [name for name, kind in frame.schema.items() if kind == pl.Binary]
-    times = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Datetime)]
-    shown = frame.with_columns(
-        *(pl.col(name).bin.encode("hex") for name in binary),
-        *(pl.col(name).cast(pl.String) for name in times),
-    )
+    """Return each row as JSON text, String [n]. Bytes become hexadecimal, and what JSON lacks text."""
+    shown = frame.with_columns(_for_json(frame[name]) for name in frame.columns)
     return shown.select(pl.struct(pl.all()).struct.json_encode().alias("row"))["row"]
+
+
+def _for_json(values: pl.Series) -> pl.Series:
+    kind = values.dtype
+    if kind == pl.Binary:
+        return values.bin.encode("hex")
+    if isinstance(kind, pl.Datetime) or kind == pl.Date:
+        # Polars panics when it formats a time beyond its calendar
+        at = values.cast(pl.Datetime("us"), strict=False).to_physical()
+        inside = (at.abs() < _CALENDAR).fill_null(False)
+        return (
+            values.set(~inside, None).cast(pl.String).zip_with(inside, values.to_physical().cast(pl.String))
+        )
+    if kind.is_float() and not values.is_finite().all():
+        return values.cast(pl.String)
+    return values

@@ -21,6 +21,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from homing.schema import InputError
+from homing.store.parsing import contract_column, unreadable
 from homing.store.sources import Source
 
 #: Rows that are checked at a time.
@@ -28,6 +29,8 @@ BATCH_ROWS: Final = 500_000
 _BLOCK: Final = 16 * 2**20  # bytes of text
 #: Stands before the two hexadecimal digits of a byte that is no UTF-8. Not a character, so no text has it.
 BROKEN: Final = "\ufdd0"
+#: Text that a JSON value may have which is neither a string nor an integer.
+_NO_WORD: Final = r"^(?:[{\[]|true$|false$|-?\d+[.eE])"
 _REJECTED: Final = {"row": pl.Int64, "reason": pl.String, "text": pl.String}
 
 
@@ -61,6 +64,7 @@ def read_batches(source: Source) -> Iterator[Batch]:
 
 def _parquet(source: Source) -> Iterator[Batch]:
     with pq.ParquetFile(source.path) as file:
+        _once_each(source, file.schema_arrow.names)
         total = file.metadata.num_rows
         first = 1
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
@@ -140,10 +144,14 @@ def _header(source: Source) -> list[str]:
         names: list[str] = first.schema.names
     if any(BROKEN in name or "\x00" in name for name in names):
         raise InputError(f"{source.path}: the header is not UTF-8; save the file as UTF-8")
+    _once_each(source, names)
+    return names
+
+
+def _once_each(source: Source, names: list[str]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{source.path}: the header has {repeated[0]!r} more than once; remove one")
-    return names
 
 
 def _ndjson(source: Source) -> Iterator[Batch]:
@@ -152,13 +160,15 @@ def _ndjson(source: Source) -> Iterator[Batch]:
         while block := stream.read(_BLOCK):
             *lines, rest = (rest + block).split(b"\n")
             if lines:
-                yield _parse_lines(parser, lines, first, stream)
+                yield _parse_lines(source, parser, lines, first, stream)
                 first += len(lines)
         if rest:
-            yield _parse_lines(parser, [rest], first, stream)
+            yield _parse_lines(source, parser, [rest], first, stream)
 
 
-def _parse_lines(parser: duckdb.DuckDBPyConnection, lines: list[bytes], first: int, stream: _Text) -> Batch:
+def _parse_lines(
+    source: Source, parser: duckdb.DuckDBPyConnection, lines: list[bytes], first: int, stream: _Text
+) -> Batch:
     table = pl.DataFrame({"text": pl.Series(lines, dtype=pl.Binary).cast(pl.String)})
     table = table.with_columns(row=_numbers(first, len(table))).filter(pl.col("text").str.strip_chars() != "")
     checked = parser.from_arrow(table.to_arrow()).project(
@@ -175,24 +185,43 @@ def _parse_lines(parser: duckdb.DuckDBPyConnection, lines: list[bytes], first: i
     )
     objects = rows.filter(pl.col("kind") == "OBJECT").select("row", "text")
     relation = parser.from_arrow(objects.to_arrow())
-    keys = [name for (name,) in relation.project("unnest(json_keys(text)) AS key").distinct().fetchall()]
-    picked = ", ".join(
-        f"json_extract_string(text, {_pointer(key)}) AS {_quoted(key)}" for key in sorted(keys)
-    )
-    frame = pl.DataFrame(
-        relation.project(f'row AS "row number"{", " + picked if picked else ""}').to_arrow_table()
-    )
-    frame = frame.sort("row number")
-    return Batch(frame.drop("row number"), frame["row number"], apart, stream.marked, stream.done)
+    found = relation.project("unnest(json_keys(text)) AS key").distinct().fetchall()
+    keys = sorted(name for (name,) in found)
+    # DuckDB's names have to be filled and differ by more than case; keys need not
+    picked = [f"json_extract_string(text, {_pointer(key)}) AS c{place}" for place, key in enumerate(keys)]
+    frame = pl.DataFrame(relation.project(", ".join(["row", *picked])).to_arrow_table()).sort("row")
+    numbers = frame["row"]
+    frame = frame.drop("row").rename({f"c{place}": key for place, key in enumerate(keys)})
+    wrong = _mistyped(source, parser, objects, frame)
+    if len(wrong):
+        fine = ~numbers.is_in(wrong["row"].implode())
+        frame, numbers, apart = frame.filter(fine), numbers.filter(fine), pl.concat([apart, wrong])
+    return Batch(frame, numbers, apart, stream.marked, stream.done)
+
+
+def _mistyped(
+    source: Source, parser: duckdb.DuckDBPyConnection, objects: pl.DataFrame, frame: pl.DataFrame
+) -> pl.DataFrame:
+    """Return the rows whose id or string is another JSON value (true, 1.5, a list), as text does not show."""
+    wrong = [_rejected([])]
+    for name in frame.columns:
+        column = contract_column(source.table, name)
+        if column is None or column.kind not in ("id", "string"):
+            continue
+        suspects = objects.filter(frame[name].str.contains(_NO_WORD).fill_null(False))
+        if len(suspects):
+            typed = parser.from_arrow(suspects.to_arrow()).project(
+                f"row, text, json_type(text, {_pointer(name)}) AS kind"
+            )
+            reason = pl.lit(unreadable(column, name)).alias("reason")
+            other = pl.DataFrame(typed.to_arrow_table()).filter(pl.col("kind") != "VARCHAR")
+            wrong.append(other.select("row", reason, "text"))
+    return pl.concat(wrong).unique("row", keep="first", maintain_order=True)
 
 
 def _pointer(key: str) -> str:
     escaped = key.replace("~", "~0").replace("/", "~1").replace("'", "''")
     return f"'/{escaped}'"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _numbers(first: int, count: int) -> pl.Series:

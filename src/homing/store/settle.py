@@ -51,7 +51,8 @@ def settle(table: Table, checked: pl.DataFrame, committed: Sequence[Path], forei
         table: of the rows.
         checked: from `check_references`: columns of the ledger, ORIGIN and PROBLEM, in the order in which
             the rows came.
-        committed: files of this table and partition in the ledger, the oldest first.
+        committed: files of this table and partition in the ledger, the oldest first; those that have no id
+            of these rows may be left out.
         foreign: String, ids of this table that belong to a row of another partition.
     """
     rows = checked
@@ -62,7 +63,8 @@ def settle(table: Table, checked: pl.DataFrame, committed: Sequence[Path], forei
     good = rows.filter(pl.col(PROBLEM).is_null()).drop(PROBLEM)
     bad = rows.filter(pl.col(PROBLEM).is_not_null())
     fresh, repeated, clashing = _repeats(table, good, committed)
-    return Settled(fresh.drop(ORIGIN), repeated, pl.concat([bad, clashing], how="diagonal"))
+    fresh, second = _once(table, fresh, committed)
+    return Settled(fresh.drop(ORIGIN), repeated, pl.concat([bad, clashing, second], how="diagonal"))
 
 
 def _check_user(table: Table, rows: pl.DataFrame, users: Sequence[Path]) -> pl.DataFrame:
@@ -79,11 +81,18 @@ def _check_user(table: Table, rows: pl.DataFrame, users: Sequence[Path]) -> pl.D
 def _check_opportunity(rows: pl.DataFrame, opportunities: Sequence[Path]) -> pl.DataFrame:
     key = ["opportunity_id", "user_id"]
     named = rows.select(key).drop_nulls().lazy()
-    known = scan(opportunities, dict.fromkeys(key, pl.String())).join(named, on=key, how="semi")
-    joined = rows.join(known.with_columns(known=True).collect(), on=key, how="left", maintain_order="left")
-    unknown = pl.col("opportunity_id").is_not_null() & pl.col("known").is_null() & pl.col(PROBLEM).is_null()
-    text = pl.lit("opportunity_id: unknown opportunity of this user")
-    return joined.with_columns(pl.when(unknown).then(text).otherwise(PROBLEM).alias(PROBLEM)).drop("known")
+    known = scan(opportunities, dict.fromkeys([*key, "message_id"], pl.String()))
+    known = known.join(named, on=key, how="semi").rename({"message_id": "known"})
+    joined = rows.join(known.collect(), on=key, how="left", maintain_order="left")
+    reason = (
+        pl.when(pl.col(PROBLEM).is_not_null() | pl.col("opportunity_id").is_null())
+        .then(PROBLEM)
+        .when(pl.col("known").is_null())
+        .then(pl.lit("opportunity_id: unknown opportunity of this user"))
+        .when(pl.col("known") != pl.col("message_id"))
+        .then(pl.lit("message_id: not the one of the opportunity"))
+    )
+    return joined.with_columns(reason.alias(PROBLEM)).drop("known")
 
 
 def _repeats(
@@ -130,18 +139,31 @@ def _repeats(
     return fresh.drop("digest", "known"), total - len(fresh) - len(clashing), clashing
 
 
+def _once(table: Table, fresh: pl.DataFrame, committed: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split new rows into good ones and ones whose `table.once` an earlier row has."""
+    if not table.once or fresh.is_empty():
+        return fresh, fresh.clear()
+    taken = _same_keys(list(table.once), fresh, committed).select(table.once).unique()
+    marked = fresh.join(taken.with_columns(taken=True), on=table.once, how="left", maintain_order="left")
+    second = (
+        marked["taken"].is_not_null() | ~marked.select(pl.struct(table.once).is_first_distinct()).to_series()
+    )
+    reason = pl.lit(f"another row with the same {', '.join(table.once)}").alias(PROBLEM)
+    return fresh.filter(~second), fresh.filter(second).with_columns(reason)
+
+
 def _same_keys(key: list[str], rows: pl.DataFrame, committed: Sequence[Path]) -> pl.DataFrame:
     """Return the rows of the ledger that have a key of `rows`, the oldest first, with all their columns."""
     wanted = rows.select(key).unique().lazy()
     parts = []
     for path in committed:
+        keys = pl.scan_parquet(path).select(key).join(wanted, on=key, how="semi")
+        if keys.head(1).collect().is_empty():  # most files have none, and their other columns stay unread
+            continue
         found = pl.scan_parquet(path).join(wanted, on=key, how="semi", maintain_order="left").collect()
-        if len(found):
-            found = found.drop(_HASHES, strict=False)
-            # planning writes some columns in narrower types than ingest does
-            parts.append(
-                found.cast({name: rows.schema[name] for name in found.columns if name in rows.columns})
-            )
+        found = found.drop(_HASHES, strict=False)
+        # planning writes some columns in narrower types than ingest does
+        parts.append(found.cast({name: rows.schema[name] for name in found.columns if name in rows.columns}))
     return pl.concat(parts, how="diagonal") if parts else rows.clear().drop(ORIGIN)
 
 

@@ -42,6 +42,8 @@ from homing.store.workspace import Workspace
 #: Tables that a shard is made of. Users are always read.
 SHARD_TABLES: Final = ("users", "consents", "opportunities", "decisions", "events")
 
+#: Columns of a decision that is read as a send.
+_SEND: Final = ("decision_id", "user_id", "epoch_at", "message_id", "channel", "slot_start")
 _REASONS: Final = Vocabulary(tuple(reason.name for reason in Reason))
 
 
@@ -95,6 +97,7 @@ def load_shard(
     open_since: int | None = None,
     tables: Collection[str] = SHARD_TABLES,
     messages: Messages | None = None,
+    sends_only: bool = False,
 ) -> LoadedShard:
     """Read one partition of the ledger.
 
@@ -105,6 +108,8 @@ def load_shard(
         open_since: us; leaves out opportunities that expired before it. A decision for one of them has none.
         tables: those of `SHARD_TABLES` that are needed; the others are empty, and codes into them -1.
         messages: the catalogue, where it has been read before.
+        sends_only: reads decisions only as what caps count: holds are left out, and of the others all but
+            id, user, epoch, message, channel and slot start counts as not logged.
 
     Raises:
         WorkspaceError: a row names a user that the ledger does not have.
@@ -112,7 +117,7 @@ def load_shard(
     reader = _Reader(workspace, partition, workspace.ledger.vocabularies(), frozenset(tables))
     users, user_ids = reader.users()
     opportunities, opportunity_ids = reader.opportunities(user_ids, open_since)
-    decisions, decision_ids = reader.decisions(user_ids, opportunity_ids, decided_since)
+    decisions, decision_ids = reader.decisions(user_ids, opportunity_ids, decided_since, sends_only)
     shard = Shard(
         vocabularies=reader.vocabularies,
         messages=load_messages(workspace) if messages is None else messages,
@@ -136,13 +141,11 @@ class _Reader:
         self,
         table: str,
         columns: dict[str, pl.DataType],
-        time: str = "",
-        since: int | None = None,
+        where: pl.Expr | None = None,
         order: str | None = None,
     ) -> pl.LazyFrame:
         wanted = table == "users" or table in self.tables
         paths = self.workspace.ledger.files(table, self.partition) if wanted else []
-        where = None if since is None else pl.col(time) >= pl.lit(since).cast(TIME)
         return scan(paths, columns, where, order)
 
     def _users_of(self, table: str, frame: pl.DataFrame, user_ids: pl.Series) -> NDArray[np.int32]:
@@ -192,7 +195,7 @@ class _Reader:
         names = ("opportunity_id", "user_id", "message_id", "generator", "domain_value")
         columns = contract_types("opportunities", (*names, "created_at", "earliest_at", "expires_at"))
         columns |= {"hash": pl.UInt64()} | feature_types("opportunities", self.vocabularies)
-        frame = self._scan("opportunities", columns, "expires_at", since).collect()
+        frame = self._scan("opportunities", columns, _since("expires_at", since)).collect()
         user = pl.Series("user", self._users_of("opportunities", frame, user_ids))
         frame = frame.with_columns(user).sort("user", "hash", "opportunity_id")
         numeric, categorical = features(frame, "opportunities", self.vocabularies)
@@ -211,13 +214,21 @@ class _Reader:
         return opportunities, frame["opportunity_id"]
 
     def decisions(
-        self, user_ids: pl.Series, opportunity_ids: pl.Series, since: int | None
+        self, user_ids: pl.Series, opportunity_ids: pl.Series, since: int | None, sends_only: bool
     ) -> tuple[Decisions, pl.Series]:
         names = ("decision_id", "user_id", "epoch_at", "opportunity_id", "message_id", "channel")
         more = ("slot_start", "slot_end", "propensity", "candidates", "candidate_set", "release_id", "reason")
         values = [f"value_{name}" for name in self.workspace.config.objectives]
         columns = contract_types("decisions", (*names, *more)) | dict.fromkeys(values, pl.Float32())
-        frame = self._scan("decisions", columns, "epoch_at", since).collect()
+        where, read = _since("epoch_at", since), columns
+        if sends_only:
+            sent = pl.col("message_id").is_not_null()
+            where = sent if where is None else where & sent
+            read = {name: columns[name] for name in _SEND}
+        frame = self._scan("decisions", read, where).collect()
+        frame = frame.with_columns(
+            pl.lit(None, kind).alias(name) for name, kind in columns.items() if name not in read
+        )
         user = self._users_of("decisions", frame, user_ids)
         epoch_at = times(frame["epoch_at"])
         order = time_order(user, epoch_at, frame.select("decision_id"))
@@ -253,11 +264,12 @@ class _Reader:
         channel = codes(frame["channel"], self.vocabularies.channels).astype(np.int16)
         message = codes(frame["message_id"], self.vocabularies.messages)
         value = frame["value"].cast(pl.Float32).fill_null(1.0).to_numpy()
+        decision = np.full(len(frame), -1, np.int32)
         if len(decision_ids):
-            decision = codes(frame["decision_id"], decision_ids)
-            decision = np.where(decided[decision] == user, decision, np.int32(-1))
-        else:
-            decision = np.full(len(frame), -1, np.int32)
+            named = frame["decision_id"].is_not_null()
+            row = named.arg_true().to_numpy()
+            found = codes(frame["decision_id"].filter(named), decision_ids)
+            decision[row] = np.where(decided[found] == user[row], found, np.int32(-1))
         ties = {"type": kind, "channel": channel, "message": message, "decision": decision, "value": value}
         order = time_order(user, at, pl.DataFrame(ties))
         return Events(
@@ -269,6 +281,10 @@ class _Reader:
             decision=decision[order],
             value=value[order],
         )
+
+
+def _since(time: str, at: int | None) -> pl.Expr | None:
+    return None if at is None else pl.col(time) >= pl.lit(at).cast(TIME)
 
 
 def time_order(user: NDArray[np.int32], at: NDArray[np.int64], ties: pl.DataFrame) -> NDArray[np.int64]:

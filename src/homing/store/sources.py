@@ -91,7 +91,8 @@ def _table_of(path: Path, given: Path, table: str | None) -> Table:
     stem = path.name.split(".")[0]
     inner = path.parent.relative_to(given).parts if path != given else ()
     around = given.name if path != given else given.parent.name
-    for word in (stem, *reversed(inner), around):
+    # Spark and its like write a folder `events.parquet` of parts
+    for word in (stem, *(folder.split(".")[0] for folder in (*reversed(inner), around))):
         for name in _TABLES:
             if word == name or word.startswith((f"{name}_", f"{name}-")):
                 return _TABLES[name]

@@ -5,32 +5,36 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import available_timezones
 
+import numpy as np
 import polars as pl
 
 from homing.schema import Config, Vocabularies
 from homing.schema.tables import Column, Table
-from homing.schema.times import DAY, SECOND
+from homing.schema.times import DAY, EARLIEST, LATEST, SECOND
 from homing.store.columns import PROBLEM, TIME, TYPES
 from homing.store.features import FeatureTypes
 from homing.store.parsing import contract_column, parsed, unreadable
 from homing.store.readers import BROKEN
 from homing.store.sources import Source
 
-_EARLIEST: Final = pl.lit(datetime(1990, 1, 1, tzinfo=UTC)).cast(TIME)
-_LATEST: Final = pl.lit(datetime(2100, 1, 1, tzinfo=UTC)).cast(TIME)
+_EARLIEST: Final = pl.lit(EARLIEST, pl.Int64).cast(TIME)
+_LATEST: Final = pl.lit(LATEST, pl.Int64).cast(TIME)
+_LARGEST: Final = float(np.finfo(np.float32).max)  # all but propensities are loaded as float32
 _AHEAD: Final = 2 * DAY  # clocks of other systems may be wrong by this much
 #: Columns that tell of something that has happened, so they cannot lie in the future.
-_HAPPENED: Final = frozenset({("users", "signed_up_at"), ("consents", "at"), ("events", "at")})
+_HAPPENED: Final = frozenset(
+    {("users", "signed_up_at"), ("consents", "at"), ("events", "at"), ("decisions", "epoch_at")}
+)
 #: (table, later, earlier): the first has to be after the second.
 _AFTER: Final = (
     ("messages", "valid_until", "valid_from"),
     ("opportunities", "expires_at", "earliest_at"),
     ("opportunities", "expires_at", "created_at"),
     ("decisions", "slot_end", "slot_start"),
+    ("decisions", "slot_end", "epoch_at"),
 )
 _CHOSEN: Final = ("message_id", "channel", "slot_start", "slot_end")
 
@@ -52,7 +56,8 @@ class Names:
         return cls(
             channels=tuple(config.channels),
             event_types=config.event_types,
-            zones=tuple(sorted(available_timezones())),
+            # what `localtime` is differs between machines
+            zones=tuple(sorted(available_timezones() - {"localtime"})),
             messages=pl.Series(vocabularies.messages.names, dtype=pl.String),
         )
 
@@ -142,6 +147,7 @@ def _contents(table: Table, values: pl.DataFrame) -> Iterator[Rule]:
     for name, kind in values.schema.items():
         if kind.is_float():
             yield f"{name}: NaN or infinite", ~pl.col(name).is_finite()
+            yield f"{name}: beyond what 32 bits hold, 3.4e38", pl.col(name).abs() > _LARGEST
         elif isinstance(kind, pl.Array):
             listed = pl.col(name).arr.to_list()
             yield f"{name}: NaN or infinite", ~listed.list.eval(pl.element().is_finite()).list.all()
@@ -201,6 +207,8 @@ def _meanings(table: Table) -> Iterator[Rule]:
         yield "action: neither send nor hold", ~pl.col("action").is_in(pl.Series(["send", "hold"]).implode())
         yield "propensity: not in (0, 1]", (propensity <= 0) | (propensity > 1)
         yield "candidates: below 1", pl.col("candidates") < 1
+        yield "candidates: beyond what 32 bits hold", pl.col("candidates") > np.iinfo(np.int32).max
+        yield "propensity: below 1 with one candidate", (pl.col("candidates") == 1) & (propensity < 1)
         yield "send without message, channel or slot", send & ~pl.all_horizontal(chosen)
         hold = ~send & (pl.any_horizontal(chosen) | pl.col("opportunity_id").is_not_null())
         yield "hold with an opportunity, message, channel or slot", hold

@@ -110,7 +110,7 @@ def heat(rows: Sequence[tuple[str, Sequence[int]]], texts: Sequence[Sequence[str
                 )
             )
             text = texts[place][hour]
-            if count and text_width(text, 10) < cell - 2:
+            if count and text_width(text, 10) < cell - 4:
                 colour = ON_ACCENT if depth > 0.5 else INK
                 area.text(hour + 0.5, place + 0.5, text, ha="center", va="center", fontsize=10, color=colour)
     step = 3 if width > 500 else 6

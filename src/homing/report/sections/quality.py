@@ -101,7 +101,12 @@ def _training(quality: Quality) -> Picture:
         "training",
         "Training",
         lambda width: lines(
-            curves, width, round(width * 0.72), kind="number", x_label="epoch", y_label="mean loss"
+            curves,
+            width,
+            round(width * 0.72),
+            kind="number",
+            x_label="epoch",
+            y_label="mean loss above a constant’s",
         ),
         description=f"Training and validation loss over {len(epochs)} epochs.{best}",
         half=True,

@@ -38,7 +38,7 @@ def schedule_section(schedule: Schedule) -> Section:
     else:
         lead += f"no message for any of {count(schedule.users)} users."
     tiles = [
-        Tile("Messages", compact(schedule.sends), f"to {compact(schedule.users)} users"),
+        Tile("Messages", compact(schedule.sends), f"for {compact(schedule.users)} users"),
         Tile("Held", percent(held), f"{compact(schedule.holds)} decisions"),
     ]
     blocks: list[Block] = [Tiles(tuple(tiles))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from homing.simulator.mechanisms.log_normal import share_within
 from homing.simulator.mechanisms.response import MEAN_RELEVANCE
 
 Floats = NDArray[np.float64]
@@ -53,3 +54,12 @@ def conversion_delay(p: Conversion, median: Floats, normal: Floats) -> Floats:
     if not p.delayed_on:
         return np.ones_like(median)
     return np.asarray(median * np.exp(p.spread * normal))
+
+
+def converted_within(p: Conversion, median: Floats, minutes: Floats) -> Floats:
+    """Return the probability that `conversion_delay` is at most so many minutes, of the arguments' shape."""
+    if not p.delayed_on:
+        return np.asarray(
+            np.broadcast_to(minutes, np.broadcast_shapes(minutes.shape, median.shape)) >= 1.0, np.float64
+        )
+    return share_within(minutes, median, p.spread)

@@ -55,7 +55,8 @@ def read_csv(path: Path, columns: Mapping[str, pl.DataType | type[pl.DataType]])
                 )
         frame = pl.read_csv(path, columns=list(columns), schema_overrides=dict(columns)).select(list(columns))
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; give the path of the log") from None
+        reason = error.strerror or str(error).splitlines()[0]
+        raise InputError(f"{path} cannot be read: {reason}; give the path of the log") from None
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path} is not the CSV file of the log: {str(error).splitlines()[0]}") from None
     if frame.is_empty():

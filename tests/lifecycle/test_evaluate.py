@@ -1,0 +1,25 @@
+from collections.abc import Callable
+
+import numpy as np
+from small_world import SmallWorld
+
+from homing.lifecycle.evaluate import evaluate
+from homing.store import Workspace
+
+
+def test_a_plan_whose_outcomes_are_not_known_changes_no_estimate(
+    small_world: SmallWorld, copied: Callable[[], Workspace]
+) -> None:
+    before = small_world.evaluated
+    again = evaluate(copied(), ["hold"])  # the copy has the plan's decisions, too
+    assert small_world.planned.added > 0
+    assert again.values.decisions == before.values.decisions
+    (held,) = (p for p in again.values.objectives[0].policies if p.policy == "hold")
+    assert held.value.value == next(
+        p.value.value for p in before.values.objectives[0].policies if p.policy == "hold"
+    )
+    assert again.record.facts.weights is not None
+    assert again.record.facts.weights == before.record.facts.weights
+    assert all(
+        np.isfinite(named.value) for s in again.record.facts.weights for p in s.points for named in p.values
+    )
