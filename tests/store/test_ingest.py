@@ -204,6 +204,16 @@ def test_an_id_counts_once(workspace: Workspace, tmp_path: Path):
     assert rows(workspace, "events")["value"].to_list() == [1.0]
 
 
+def test_a_user_has_one_decision_an_epoch_over_several_ingests(workspace: Workspace, tmp_path: Path):
+    decision = GOOD["decisions"]
+    first = ingest(workspace, [parquet(tmp_path, "decisions", [decision])])
+    assert first.tables["decisions"].added == 1
+    second = {**decision, "decision_id": "another"}
+    later = ingest(workspace, [parquet(tmp_path, "decisions", [second])])
+    assert only_reason(later) == "another row with the same user_id, epoch_at"
+    assert rows(workspace, "decisions")["decision_id"].to_list() == [decision["decision_id"]]
+
+
 def test_a_bad_row_claims_no_id(workspace: Workspace, tmp_path: Path):
     early = {"at": START - timedelta(days=1)}
     claims = [{**EVENT, "user_id": user, **early} for user in ("u2", "u3", "nobody")]

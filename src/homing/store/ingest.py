@@ -188,7 +188,8 @@ class _Run:
         for part in range(partitions):
             rows = checked(part)
             if not rows.is_empty():
-                settled = settle(table, rows, claimed.met.get(part, ()), claimed.foreign.get(part, nothing))
+                met, foreign = claimed.met.get(part, ()), claimed.foreign.get(part, nothing)
+                settled = settle(table, rows, committed[part], met, foreign)
                 writer.add_partition(table.name, place[part], settled.fresh)
                 self._refuse_settled(table, settled)
                 added += len(settled.fresh)

@@ -44,15 +44,21 @@ def check_references(
     return _check_opportunity(rows, opportunities) if table.name == "decisions" else rows
 
 
-def settle(table: Table, checked: pl.DataFrame, committed: Sequence[Path], foreign: pl.Series) -> Settled:
+def settle(
+    table: Table,
+    checked: pl.DataFrame,
+    committed: Sequence[Path],
+    met: Sequence[Path],
+    foreign: pl.Series,
+) -> Settled:
     """Decide about rows of one partition.
 
     Args:
         table: of the rows.
         checked: from `check_references`: columns of the ledger, ORIGIN and PROBLEM, in the order in which
             the rows came.
-        committed: files of this table and partition in the ledger, the oldest first; those that have no id
-            of these rows may be left out.
+        committed: files of this table and partition in the ledger, the oldest first.
+        met: of those, the ones that may have the key of a row.
         foreign: String, ids of this table that belong to a row of another partition.
     """
     rows = checked
@@ -62,7 +68,7 @@ def settle(table: Table, checked: pl.DataFrame, committed: Sequence[Path], forei
         rows = rows.with_columns(pl.when(clash).then(reason).otherwise(PROBLEM).alias(PROBLEM))
     good = rows.filter(pl.col(PROBLEM).is_null()).drop(PROBLEM)
     bad = rows.filter(pl.col(PROBLEM).is_not_null())
-    fresh, repeated, clashing = _repeats(table, good, committed)
+    fresh, repeated, clashing = _repeats(table, good, met)
     fresh, second = _once(table, fresh, committed)
     return Settled(fresh.drop(ORIGIN), repeated, pl.concat([bad, clashing, second], how="diagonal"))
 
