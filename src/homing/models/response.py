@@ -21,7 +21,7 @@ from homing.models.network import Network, Scorer
 from homing.models.summary import TrainingSummary
 from homing.schema import Features, FeatureSpec, InputError
 
-_BATCH: Final = 2000  # candidates at a time: their hidden layers then stay in the cache
+_BATCH: Final = 2_000  # candidates at a time: their hidden layers then stay in the cache
 
 
 @dataclass(frozen=True)

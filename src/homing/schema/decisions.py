@@ -68,23 +68,17 @@ class Candidates:
     def take(self, rows: slice) -> Self:
         """Return consecutive rows with all their candidates, without copying."""
         offsets = self.offsets[rows.start : rows.stop + 1]
-        n = slice(int(offsets[0]), int(offsets[-1]))
-        return type(self)(
-            rows=Instants(self.rows.user[rows], self.rows.at[rows]),
-            offsets=offsets - offsets[0],
-            opportunity=self.opportunity[n],
-            message=self.message[n],
-            channel=self.channel[n],
-            slot_start=self.slot_start[n],
-            slot_end=self.slot_end[n],
-            hour_of_week=self.hour_of_week[n],
-        )
+        instants = Instants(self.rows.user[rows], self.rows.at[rows])
+        return self._of(instants, offsets - offsets[0], slice(int(offsets[0]), int(offsets[-1])))
 
     def pick(self, index: NDArray[np.int64]) -> Self:
         """Return one candidate a row: `index` int64 [rows] into the candidates, one within each row."""
+        return self._of(self.rows, np.arange(len(self.rows) + 1, dtype=np.int64), index)
+
+    def _of(self, rows: Instants, offsets: NDArray[np.int64], index: NDArray[np.int64] | slice) -> Self:
         return type(self)(
-            rows=self.rows,
-            offsets=np.arange(len(self.rows) + 1, dtype=np.int64),
+            rows=rows,
+            offsets=offsets,
             opportunity=self.opportunity[index],
             message=self.message[index],
             channel=self.channel[index],
