@@ -22,6 +22,16 @@ from homing.simulator.registry import PRESETS
 PAGE = Path(__file__).parents[2] / "docs" / "calibration.md"
 
 
+def stretched(found: Estimate) -> Estimate:
+    """A 95 % interval as one of 99.9 %: some hundred figures are looked at together."""
+    by = 3.29 / 1.96
+    return Estimate(
+        found.value,
+        found.value - by * (found.value - found.low),
+        found.value + by * (found.high - found.value),
+    )
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_worlds_keep_to_what_is_published(name: str) -> None:
     found = moments(PRESETS[name], Setup(2500, 21, seed=1))
@@ -29,7 +39,7 @@ def test_worlds_keep_to_what_is_published(name: str) -> None:
     assert {figure.moment for figure in FIGURES} <= found.keys()
     for figure in FIGURES:
         if name in figure.presets:
-            assert figure.kept(found[figure.moment]), (figure.what, found[figure.moment])
+            assert figure.kept(stretched(found[figure.moment])), (figure.what, found[figure.moment])
 
 
 def test_the_page_has_every_figure_and_all_lie_in_their_ranges() -> None:

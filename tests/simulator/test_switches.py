@@ -109,7 +109,7 @@ def reachable(driven: Driven) -> float:
         ("opt_in.on", "streaming", 0.0, reachable, -1),
         ("token_loss.on", "streaming", 0.0, reachable, +1),
         ("displacement.on", "learning", 1.0, count("session"), +1),
-        ("churn.on", "learning", 0.0, count("session", since=7), +1),
+        ("churn.on", "adverse", 1.0, count("session", since=14), +1),
         ("stages.on", "learning", 0.0, visits_of_newcomers, -1),
         ("week.on", "news", 0.0, weekly_swing, -1),
         ("conversion.delayed_on", "commerce", 1.0, median_wait("clicked", "converted"), -1),
