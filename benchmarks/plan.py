@@ -28,11 +28,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from homing.lifecycle.demo import write_demo_log
 from homing.lifecycle.release import load_release
+from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import train
 from homing.schema.tables import INGESTED
 from homing.schema.times import DAY, parse_time
+from homing.simulator import Setup
 from homing.store import Workspace
 
 WORLD, DAYS = 50_000, 14
@@ -52,12 +53,14 @@ def make(folder: Path, users: int) -> Workspace:
     """Make the ledger and train a release."""
     workspace = Workspace.create(folder, _TOML)
     log = folder / "log"
-    write_demo_log(log, workspace.config, WORLD, DAYS)
+    simulate(log, "streaming", Setup(WORLD, DAYS), "random", workspace.config)
     with workspace.ledger.write() as writer:
         for table in INGESTED:
-            rows = pl.read_parquet(log / f"{table.name}.parquet")
+            rows = pl.read_parquet(log / "*" / f"{table.name}.parquet")
             if table.name == "opportunities":
-                chosen = pl.read_parquet(log / "decisions.parquet", columns=["opportunity_id"]).to_series()
+                chosen = pl.read_parquet(
+                    log / "*" / "decisions.parquet", columns=["opportunity_id"]
+                ).to_series()
                 draw = np.random.default_rng(0).random(len(rows)) < KEPT
                 rows = rows.filter(pl.Series(draw) | rows["opportunity_id"].is_in(chosen.implode()))
             ids = [

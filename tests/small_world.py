@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from homing.lifecycle.demo import write_demo_log
 from homing.lifecycle.evaluate import Evaluated, evaluate
 from homing.lifecycle.plan import Planned, plan
 from homing.lifecycle.report import Reported, make_report
+from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import Trained, train
+from homing.simulator import Setup
 from homing.store import IngestSummary, Workspace, ingest
 
 USERS, DAYS = 400, 28
@@ -87,15 +88,15 @@ class SmallWorld:
 def build_small_world(folder: Path) -> SmallWorld:
     """Log a world into `folder/log`, and run every stage on it in `folder/workspace`."""
     workspace = Workspace.create(folder / "workspace", SMALL_TOML)
-    end = write_demo_log(folder / "log", workspace.config, USERS, DAYS)
+    log = simulate(folder / "log", "streaming", Setup(USERS, DAYS), "random", workspace.config)
     ingested = ingest(workspace, [folder / "log"])
     return SmallWorld(
         workspace,
-        folder / "log",
-        end,
+        folder / "log" / "part-00000",
+        log.end,
         ingested,
         train(workspace),
         evaluate(workspace),
-        plan(workspace, end),
+        plan(workspace, log.end),
         make_report(workspace),
     )

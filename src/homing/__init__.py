@@ -16,18 +16,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from homing.lifecycle.demo import write_demo_log
+    from homing.lifecycle.compare import compare
     from homing.lifecycle.evaluate import evaluate
     from homing.lifecycle.explain import explain_decision, explain_user
     from homing.lifecycle.health import doctor
     from homing.lifecycle.plan import plan
     from homing.lifecycle.report import make_report
+    from homing.lifecycle.simulate import simulate
     from homing.lifecycle.train import train
     from homing.schema.times import parse_time
     from homing.store import Workspace, import_hillstrom, import_open_bandit, ingest
 
 __all__ = [
     "Workspace",
+    "compare",
     "doctor",
     "evaluate",
     "explain_decision",
@@ -38,13 +40,14 @@ __all__ = [
     "make_report",
     "parse_time",
     "plan",
+    "simulate",
     "train",
-    "write_demo_log",
 ]
 
 # resolved on first use, so that `import homing` and `homing --help` stay quick
 _HOMES = {
     "Workspace": "homing.store",
+    "compare": "homing.lifecycle.compare",
     "doctor": "homing.lifecycle.health",
     "evaluate": "homing.lifecycle.evaluate",
     "explain_decision": "homing.lifecycle.explain",
@@ -55,8 +58,8 @@ _HOMES = {
     "make_report": "homing.lifecycle.report",
     "parse_time": "homing.schema.times",
     "plan": "homing.lifecycle.plan",
+    "simulate": "homing.lifecycle.simulate",
     "train": "homing.lifecycle.train",
-    "write_demo_log": "homing.lifecycle.demo",
 }
 
 

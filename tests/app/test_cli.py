@@ -23,6 +23,8 @@ COMMANDS = {
     "plan": (),
     "report": (),
     "run": (),
+    "simulate": (),
+    "compare": (),
     "demo": (),
     "explain": (),
     "doctor": (),
@@ -150,10 +152,38 @@ def test_run_is_all_of_it_at_the_end_of_the_log(
 
 def test_demo_in_a_workspace_of_ones_own(homing: Homing, tmp_path: Path) -> None:
     Workspace.create(tmp_path / "demo", SMALL_TOML)
-    ran = homing("demo", tmp_path / "demo", "--users", 200, "--days", DAYS)
+    ran = homing("demo", tmp_path / "demo", "--users", 200, "--days", DAYS, "--trial", 7)
     assert ran.status == 0, ran.err
-    for part in ("Ingested", "Release r-", "utility (", "plan-2026", "report: "):
+    for part in ("Ingested", "Release r-", "utility (", "plan-2026", "Trial: 7 days", "report: "):
         assert part in ran.out
+
+
+def test_simulate(homing: Homing, tmp_path: Path) -> None:
+    arguments = ("simulate", "--out", tmp_path / "log", "--users", 200, "--days", 3, "--seed", 2)
+    made = told(homing, *arguments)
+    assert (made["users"], made["days"], made["parts"], made["kept"]) == (200, 3, 1, 0)
+    assert made["tally"]["decisions"] > 500
+    again = homing(*arguments)
+    assert again.status == 0
+    assert "1 of them written before" in again.out
+    Workspace.create(tmp_path / "new")
+    added = told(homing, "ingest", tmp_path / "log", "-w", tmp_path / "new")
+    assert added["tables"]["decisions"]["added"] == made["tally"]["decisions"]
+    assert all(table["quarantined"] == 0 for table in added["tables"].values())
+
+
+def test_compare(homing: Homing, tmp_path: Path) -> None:
+    ran = homing(
+        *("compare", "--policies", "random,rules", "--users", 300, "--days", 14, "--out", tmp_path / "out")
+    )
+    assert ran.status == 0, ran.err
+    facts = json.loads((tmp_path / "out" / "leaderboard.json").read_text())
+    assert {standing["policy"] for standing in facts["standings"]} == {"hold", "random", "rules"}
+    assert facts["header"]["verdict"] in " ".join(ran.out.split())
+    assert max(map(len, ran.out.splitlines()[:-1])) <= 80
+    assert (tmp_path / "out" / "leaderboard.html").is_file()
+    again = told(homing, "compare", "--policies", "random,rules", "--users", 300, "--days", 14)
+    assert again["standings"] == facts["standings"]
 
 
 def test_the_doctor_fails_where_something_is_broken(homing: Homing, workspace: Path) -> None:
@@ -203,6 +233,10 @@ def test_importers(homing: Homing, tmp_path: Path) -> None:
         (("evaluate", "-w", "{new}"), "run 'homing train'"),
         (("run", "-w", "{new}"), "no logged decision has a complete outcome yet"),
         (("plan", "--at", "2026-02-02", "-w", "{new}"), "run 'homing train'"),
+        (("simulate", "--out", "{new}"), "is not empty, and not a simulated log"),
+        (("simulate", "--out", "{none}", "--policy", "greedy"), "learns from a log"),
+        (("compare", "--policies", "hold,randm"), "did you mean 'random'?"),
+        (("compare", "--world", "streming"), "did you mean 'streaming'?"),
     ],
 )
 def test_an_error_is_one_line_and_status_2(

@@ -77,7 +77,7 @@ def run(page: Path, folder: Path) -> int:
             source = "\n" * (block.line - 1) + block.text
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                exec(compile(source, str(page), "exec"), names)
+                exec(compile(source, str(page), "exec", dont_inherit=True), names)
             _compare(page, block, printed.getvalue())
         else:
             _compare(page, block, _shell(page, block, folder))

@@ -36,7 +36,17 @@ def test_the_page_and_its_facts_are_there(job: Job) -> None:
     assert job.facts["header"]["verdict"].split(":")[0] in page
     for outside in ('src="http', 'href="http', "@import", "url(http"):
         assert outside not in page
-    sections = ("health", "funnel", "quality", "values", "schedule", "weights", "stages", "provenance")
+    sections = (
+        "health",
+        "funnel",
+        "quality",
+        "values",
+        "schedule",
+        "trial",
+        "weights",
+        "stages",
+        "provenance",
+    )
     assert all(job.facts[section] for section in sections)
 
 
@@ -63,7 +73,8 @@ def test_one_decision_for_every_user_and_day(job: Job, ledger: dict[str, pl.Data
         assert set(mine["user_id"]) == set(signed_up["user_id"]), epoch
     assert epochs["epoch_at"].n_unique() == 43
     assert job.facts["header"]["decisions"] == len(epochs)
-    assert job.facts["header"]["users"] == len(users) == 2_000
+    assert job.facts["header"]["users"] == len(users)
+    assert 1_950 < len(users) < 2_000  # some sign up in the weeks of the trial
     assert job.facts["funnel"]["users"] == (epochs["epoch_at"] == epochs["epoch_at"].max()).sum()
 
 
@@ -113,3 +124,29 @@ def test_the_main_job_again_adds_nothing(job: Job, homing: Callable[..., str]) -
     homing("plan", "--at", job.facts["schedule"]["epoch_at"], "-w", job.path)
     homing("ingest", job.path / "log", "-w", job.path)
     assert Workspace.open(job.path).ledger.counts() == before
+
+
+def test_the_trial_goes_on_from_the_log_with_everybody(job: Job) -> None:
+    trial = job.facts["trial"]
+    assert sum(trial["people"]) == 2_000
+    assert trial["days"] == 28
+    assert trial["starts_at"] == job.facts["schedule"]["epoch_at"]
+    measures = {measure["name"]: measure for measure in trial["measures"]}
+    assert measures["sends"]["treatment"]["value"] > 5
+    assert measures["active days"]["treatment"]["low"] > 5
+    for measure in measures.values():
+        assert measure["difference"]["low"] <= measure["difference"]["value"] <= measure["difference"]["high"]
+
+
+def test_what_was_promised_stands_beside_what_happened(job: Job) -> None:
+    promises = {promise["objective"]: promise for promise in job.facts["trial"]["promises"]}
+    assert list(promises) == [table["objective"] for table in job.facts["values"]["objectives"]]
+    for objective, promise in promises.items():
+        assert promise["promised"] == job.policies(objective)["learned"]["value"]
+        # another six standard errors of both would be another world
+        realised, promised = promise["realised"], promise["promised"]
+        widths = [e["high"] - e["low"] for e in (realised, promised)]
+        assert abs(realised["value"] - promised["value"]) < 1.5 * sum(widths), objective
+    page = (job.path / "report.html").read_text()
+    assert "Learned, then deployed on half" in page
+    assert "The promise covers neither" in page

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from homing.decision import Context
+from homing.decision.replay import replay
 from homing.lifecycle.evaluate import Evaluated, evaluate
-from homing.lifecycle.replay import replay
 from homing.lifecycle.report import make_report
 from homing.lifecycle.splits import TEST
 from homing.lifecycle.train import Trained, train

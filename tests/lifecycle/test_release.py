@@ -25,7 +25,7 @@ def test_a_release_is_read_back_as_it_was(small_world: SmallWorld) -> None:
     assert read.view.layout == made.view.layout
     assert np.array_equal(read.view.rhythm, made.view.rhythm)
     shard = load_shard(small_world.workspace, 0).shard
-    from homing.lifecycle.replay import replay
+    from homing.decision.replay import replay
 
     candidates = replay(shard, np.arange(200), made.config).candidates
     features = made.view.features(shard, candidates)

@@ -5,9 +5,10 @@ import pytest
 from small_world import SmallWorld
 
 from homing.decision import build_candidates
+from homing.decision.replay import Replay, batches, replay, take_rows
 from homing.lifecycle import replay as replay_module
 from homing.lifecycle.release import load_release
-from homing.lifecycle.replay import Replay, batches, chosen_candidates, replay, take_rows
+from homing.lifecycle.replay import chosen_candidates
 from homing.schema import Config, Features, Shard, parse_config
 from homing.store import load_shard
 

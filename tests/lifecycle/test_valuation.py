@@ -4,8 +4,9 @@ from numpy.typing import NDArray
 from small_world import SmallWorld
 
 from homing.decision import Context, Hold, Policy, Uniform
+from homing.decision.replay import replay
 from homing.lifecycle.progress import Silent
-from homing.lifecycle.replay import observed_until, outcomes_of, replay
+from homing.lifecycle.replay import observed_until, outcomes_of
 from homing.lifecycle.splits import TEST
 from homing.lifecycle.valuation import Agreement, Valued, gather_chosen, value_decisions
 from homing.schema import Features, Shard

@@ -10,6 +10,7 @@ import numpy as np
 
 from homing.report.facts import (
     Alert,
+    ArmMeasure,
     CalibrationBin,
     Count,
     Estimate,
@@ -26,6 +27,7 @@ from homing.report.facts import (
     ObjectiveQuality,
     ObjectiveValues,
     PolicyValue,
+    Promise,
     PropensityCheck,
     Provenance,
     Quality,
@@ -36,6 +38,7 @@ from homing.report.facts import (
     TableHealth,
     Timeline,
     TrainingEpoch,
+    Trial,
     Truth,
     Unit,
     Uplift,
@@ -43,6 +46,7 @@ from homing.report.facts import (
     WeightPoint,
     WeightSweep,
 )
+from homing.report.leaderboard import Leaderboard, Measure, Score, Standing
 
 OBJECTIVES: tuple[tuple[str, Unit, float, str], ...] = (
     ("conversion", "rate", 0.0342, "converted within 3d of the decision"),
@@ -117,6 +121,7 @@ def example() -> Facts:
         values=_values(),
         uplift=_uplift(random),
         truth=_truth(),
+        trial=_trial(),
         schedule=_schedule(random),
         weights=_weights(),
         stages=(
@@ -357,6 +362,136 @@ def _truth() -> tuple[Truth, ...]:
             judgement="do_not_trust",
             reason="Effective size under 2 % of the log.",
         ),
+    )
+
+
+def _trial() -> Trial:
+    """A trial in which one arm sends more, and has a measure that the other one has nothing of."""
+    gap = Estimate(0.31, 0.11, 0.51)
+    measures = (
+        ArmMeasure(
+            "active days",
+            "number",
+            "up",
+            "days",
+            around(12.4, 0.2),
+            around(12.1, 0.2),
+            gap,
+            around(0.026, 0.016),
+        ),
+        ArmMeasure(
+            "sends",
+            "number",
+            "none",
+            "decided",
+            around(9.1, 0.1),
+            around(4.2, 0.1),
+            around(4.9, 0.1),
+            around(1.17, 0.05),
+        ),
+        ArmMeasure(
+            "opt-outs",
+            "number",
+            "down",
+            "times",
+            around(0.02, 0.004),
+            Estimate(0.0, 0.0, 0.0),
+            around(0.02, 0.004),
+            Estimate(nan),
+        ),
+        ArmMeasure(
+            "reach push",
+            "rate",
+            "up",
+            "at the end",
+            around(0.47, 0.01),
+            around(0.48, 0.01),
+            around(-0.01, 0.014),
+            around(-0.02, 0.03),
+        ),
+    )
+    promises = (
+        Promise(
+            "conversion",
+            "rate",
+            "converted within 3d",
+            around(0.021, 0.001),
+            around(0.024, 0.002),
+            around(0.027, 0.001),
+            around(0.022, 0.001),
+        ),
+        Promise(
+            "minutes", "number", "", around(30, 1), around(30.4, 1), around(29.1, 0.9), around(29.0, 0.9)
+        ),
+    )
+    return Trial("learned", "rules", "2026-03-01T00:00:00Z", 28, (9930, 10070), measures, promises)
+
+
+def leaderboard() -> Leaderboard:
+    """Nine policies, more than there are colours, over ten weeks in two worlds."""
+    random = np.random.default_rng(3)
+    measures = (
+        Measure("active days", "number", "up", "days with a session"),
+        Measure("sends", "number", "none", "messages sent"),
+        Measure("reach push", "rate", "up", "reachable by push at the end"),
+    )
+    days, standings = 70, []
+    for place, policy in enumerate(("hold", *(f"policy number {n}" for n in range(8)))):
+        first = place == 0
+        pull = -0.01 * place
+        daily = tuple((0.45 + pull + 0.02 * random.standard_normal(days)).tolist())
+        weekly = tuple((0.8 + pull + 0.005 * random.standard_normal(days // 7)).tolist())
+        scores = (
+            Score(
+                "active days",
+                around(30 + 10 * pull, 0.5),
+                None if first else around(10 * pull, 0.05),
+                None if first else around(pull / 3, 0.002),
+            ),
+            Score(
+                "sends",
+                around(float(place), 0.1),
+                None if first else around(float(place), 0.1),
+                None if first else Estimate(nan),
+            ),
+            Score(
+                "reach push",
+                around(0.5 + pull, 0.01),
+                None if first else around(pull, 0.004),
+                None if first else around(2 * pull, 0.01),
+            ),
+        )
+        standings.append(
+            Standing(
+                policy,
+                scores,
+                daily,
+                () if first else tuple(around(value - 0.45, 0.01) for value in daily),
+                weekly,
+                () if first else tuple(around(value - 0.8, 0.01) for value in weekly),
+                () if first else (10 * pull - 0.01, 10 * pull + 0.01),
+            )
+        )
+    header = Header(
+        "World streaming",
+        "20260301T000000-compare",
+        "2026-03-01T00:00:00Z",
+        "No policy beats <hold>.",
+        log_from="2026-01-05T00:00:00Z",
+        log_until="2026-03-16T00:00:00Z",
+    )
+    return Leaderboard(
+        header,
+        "streaming",
+        20_000,
+        days,
+        (0, 1),
+        2,
+        "hold",
+        measures,
+        tuple(standings),
+        training="Trained on others.",
+        command="homing compare --days 70",
     )
 
 

@@ -12,18 +12,20 @@ from typing import Any
 
 import pytest
 
-from homing.report import Facts, render
+from homing.report import Facts, Leaderboard, render
 from homing.report.canvas import text_width
+from homing.report.document import leaderboard_document
 
 from . import examples
 from .page_reader import PageReader
 
-PAGES = ("example", "bare", "unknown", "crowded")
+PAGES = ("example", "bare", "unknown", "crowded", "leaderboard")
 
 
 @cache
 def page(name: str) -> str:
-    return render(getattr(examples, name)())
+    facts = getattr(examples, name)()
+    return leaderboard_document(facts) if isinstance(facts, Leaderboard) else render(facts)
 
 
 @cache
@@ -162,7 +164,7 @@ def _labels(drawing: str) -> Iterator[tuple[float, float, str, float]]:
         yield float(at[1]), float(at[2]), anchored[1] if anchored else "start", width
 
 
-@pytest.mark.parametrize("name", ["example", "crowded"])
+@pytest.mark.parametrize("name", ["example", "crowded", "leaderboard"])
 def test_labels_do_not_overlap(name: str) -> None:
     for drawing in re.findall(r"<svg.*?</svg>", page(name), re.S):
         boxes = []
@@ -211,3 +213,25 @@ def test_sentences_are_set_as_people_write_them() -> None:
     text = render(replace(facts, header=header))
     assert "Worth \u22120.1\u00a0[\u22120.2,\u00a00.3] on 2026-03-01, 5\u202f% less" in text
     assert "<code>homing plan --at -1</code>; a lone x-1." in text
+
+
+def test_every_number_of_a_trial_is_on_the_page() -> None:
+    trial = examples.example().trial
+    assert trial is not None
+    shown = set(read("example").numbers)
+    for measure in trial.measures:
+        assert {measure.treatment.value, measure.control.value, measure.difference.value} <= shown
+    for promise in trial.promises:
+        each = (promise.log, promise.promised, promise.realised, promise.control)
+        assert {estimate.value for estimate in each} <= shown
+
+
+def test_every_number_of_a_leaderboard_is_on_the_page() -> None:
+    facts, shown = examples.leaderboard(), set(read("leaderboard").numbers)
+    for standing in facts.standings:
+        for score in standing.scores:
+            assert score.mean.value in shown
+            assert score.difference is None or score.difference.value in shown
+        assert set(standing.by_seed) <= shown
+    texts = [" ".join(text.split()) for text in read("leaderboard").texts]
+    assert any("Trained on others." in text for text in texts)

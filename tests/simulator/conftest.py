@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -7,14 +7,20 @@ from numpy.typing import NDArray
 
 from homing.schema import EVENT_TYPES
 from homing.schema.times import DAY, HOUR, MISSING
-from homing.simulator import Mechanisms, StreamingWorld
+from homing.simulator import Mechanisms, Setup, SimulatedWorld, World
+from homing.simulator.presets.streaming import STREAMING
+from homing.simulator.registry import PRESETS, world_spec
+from homing.simulator.spec import Spec
+
+#: every preset, and worlds that nobody has looked at
+WORLDS = (*PRESETS, "family:1", "family:4", "family:9")
 
 
 @dataclass(frozen=True)
 class Driven:
     """A world after its days, with what was sent to it."""
 
-    world: StreamingWorld
+    world: World
     sends: int
     decisions: frozenset[tuple[int, int]]
 
@@ -29,13 +35,9 @@ class Driven:
         return len(self.events(name, channel)["at"]) / len(self.events("delivered", channel)["at"])
 
 
-def reachable(world: StreamingWorld) -> NDArray[np.bool_]:
-    """[users, channels] as the platform knows it at the end of the last simulated day."""
-    consents = world.consents()
-    table = np.zeros((len(world.users), len(world.vocabularies.channels)), np.bool_)
-    user = np.repeat(np.arange(len(world.users)), np.diff(consents.offsets))
-    table[user, consents.channel] = consents.reachable  # later rows of a user come later
-    return table
+def streaming(users: int, days: int, seed: int = 0, mechanisms: Mechanisms | None = None) -> SimulatedWorld:
+    spec = STREAMING if mechanisms is None else replace(STREAMING, mechanisms=mechanisms)
+    return SimulatedWorld(spec, Setup(users, days, seed))
 
 
 def drive(
@@ -45,10 +47,12 @@ def drive(
     seed: int = 0,
     rate: float = 0.4,
     mechanisms: Mechanisms | None = None,
+    spec: Spec = STREAMING,
     whom: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
 ) -> Driven:
     """Send each user a random opportunity a day, by a random channel and hour, with probability `rate`."""
-    world = StreamingWorld(users, days, seed, mechanisms=mechanisms)
+    changed = spec if mechanisms is None else replace(spec, mechanisms=mechanisms)
+    world = SimulatedWorld(changed, Setup(users, days, seed))
     rng = np.random.default_rng(seed + 1)
     opportunities, messages = world.opportunities, world.messages
     owner = np.repeat(np.arange(users), np.diff(opportunities.offsets))
@@ -63,7 +67,7 @@ def drive(
         slot = now + rng.integers(0, 24, len(user)) * HOUR
         until = messages.valid_until[message]
         keep = rng.random(len(user)) < rate
-        keep &= messages.channels[message, channel] & reachable(world)[user, channel]
+        keep &= messages.channels[message, channel] & world.reachable()[user, channel]
         keep &= (until == MISSING) | (slot < until)
         if whom is not None:
             keep &= whom(user)
@@ -87,3 +91,9 @@ def drive(
 def driven() -> Iterator[Driven]:
     """Eight thousand users over three weeks."""
     yield drive(8000, 21)
+
+
+@pytest.fixture(scope="session", params=WORLDS)
+def anywhere(request: pytest.FixtureRequest) -> Iterator[Driven]:
+    """Each kind of world with fewer users."""
+    yield drive(1200, 14, rate=1.0, spec=world_spec(request.param))

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homing.schema.times import HOUR
 from homing.simulator.channels import ByChannel
-from homing.simulator.conversion import Conversion, conversion_delay, conversion_probability
-from homing.simulator.fatigue import (
+from homing.simulator.mechanisms.conversion import Conversion, conversion_delay, conversion_probability
+from homing.simulator.mechanisms.fatigue import (
     Annoyance,
     Fatigue,
     OptOut,
@@ -19,9 +20,8 @@ from homing.simulator.fatigue import (
     recover,
     repetition_factor,
 )
-from homing.simulator.habit import Churn, Habit, next_dormant, next_habit
-from homing.simulator.population import ZONES, rhythm_table, zone_offsets
-from homing.simulator.response import (
+from homing.simulator.mechanisms.habit import Churn, Habit, next_dormant, next_habit
+from homing.simulator.mechanisms.response import (
     Clicking,
     Opening,
     Worth,
@@ -30,7 +30,7 @@ from homing.simulator.response import (
     sigmoid,
     worth_probability,
 )
-from homing.simulator.visits import (
+from homing.simulator.mechanisms.visits import (
     Displacement,
     Length,
     Week,
@@ -40,6 +40,7 @@ from homing.simulator.visits import (
     visit_minutes,
     weekday_factor,
 )
+from homing.simulator.population import ZONES, rhythm_table, zone_offsets
 
 NO = np.array([False])
 
@@ -62,14 +63,20 @@ def test_open_logit_by_hand_and_without_each_mechanism() -> None:
         "receptivity": one(math.e),
         "habit": one(0.25),
         "dormant": np.array([True]),
+        "staleness": one(2.0),
     }
-    p = Opening(relevance=2.0, appeal=1.0, habit=0.8, dormant=-1.0)
+    p = Opening(relevance=2.0, appeal=1.0, habit=0.8, dormant=-1.0, staleness=0.25)
     # -4 + 1 (0.75 - 0.5) + 0.8 (0.25 - 0.5) - 1, then 2 (0.9 - 0.4), 0.3 and 0.5 ln(e)
     rest = -4 + 0.25 - 0.2 - 1
-    assert open_logit(p, **arguments)[0] == pytest.approx(rest + 1.0 + 0.3 + 0.5)
-    for switch, effect in (("relevance_on", 1.0), ("affinity_on", 0.3), ("moment_on", 0.5)):
+    assert open_logit(p, **arguments)[0] == pytest.approx(rest + 1.0 + 0.3 + 0.5 - 0.5)
+    for switch, effect in (
+        ("relevance_on", 1.0),
+        ("affinity_on", 0.3),
+        ("moment_on", 0.5),
+        ("staleness_on", -0.5),
+    ):
         off = replace(p, **{switch: False})
-        assert open_logit(off, **arguments)[0] == pytest.approx(rest + 1.8 - effect)
+        assert open_logit(off, **arguments)[0] == pytest.approx(rest + 1.3 - effect)
 
 
 def test_loud_messages_are_opened_more_and_worth_less() -> None:
@@ -182,11 +189,16 @@ def test_the_first_later_visit_of_the_same_user_is_displaced() -> None:
         "caused_at": np.array([15, 6, 7]),
     }
     p = Displacement(probability=0.5)
-    gone = displaced(p, **arguments, uniform=np.array([0.4, 0.4, 0.4]))
-    assert gone.tolist() == [False, True, False, False, True]  # user 1 has no visit after the caused one
-    gone = displaced(p, **arguments, uniform=np.array([0.6, 0.4, 0.4]))
+    gone, still = displaced(p, **arguments, uniform=np.array([0.4, 0.4, 0.4]))
+    assert gone.tolist() == [False, True, False, False, True]
+    assert still.tolist() == [False, True, False]  # user 1 has no visit after the caused one
+    gone, still = displaced(p, **arguments, uniform=np.array([0.6, 0.4, 0.4]))
     assert gone.tolist() == [False, False, False, False, True]
-    assert not displaced(replace(p, on=False), **arguments, uniform=np.zeros(3)).any()
+    assert still.tolist() == [False, True, False]
+    near = replace(p, hours=20 / HOUR)  # user 2's visit is 33 us later: too late to be moved
+    assert displaced(near, **arguments, uniform=np.zeros(3))[0].tolist() == [False, True, False, False, False]
+    for result in displaced(replace(p, on=False), **arguments, uniform=np.zeros(3)):
+        assert not result.any()
 
 
 def test_minutes_by_hand() -> None:

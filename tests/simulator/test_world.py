@@ -1,6 +1,7 @@
 import hashlib
 import tracemalloc
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from homing.schema import EVENT_TYPES, InputError
 from homing.schema.tables import CONSENTS, EVENTS, MESSAGES, OPPORTUNITIES, USERS, Table
 from homing.schema.times import DAY, HOUR, MISSING
-from homing.simulator import Mechanisms, StreamingWorld
-from simulator.conftest import Driven, drive, reachable
+from homing.simulator import DEFAULT_START, Mechanisms, Setup, SimulatedWorld
+from homing.simulator.presets.streaming import STREAMING
+from homing.simulator.registry import world_spec
+from simulator.conftest import WORLDS, Driven, drive, streaming
 
 FEATURES = {
     "users": {
@@ -18,7 +21,7 @@ FEATURES = {
         "x_device",
         "x_age_band",
         "x_favourite_topic",
-        "x_library_size",
+        "x_activity",
         "x_family_size",
     },
     "messages": {"x_topic", "x_quality", "x_tone"},
@@ -26,20 +29,22 @@ FEATURES = {
 SENT = ("user", "at", "type", "channel", "message", "decision", "value")
 
 
-def test_same_seed_same_log_and_another_seed_another() -> None:
-    first, again, other = (drive(300, 5, seed=seed).world.tables() for seed in (3, 3, 4))
-    for name, table in first.items():
+@pytest.mark.parametrize("name", WORLDS)
+def test_same_seed_same_log_and_another_seed_another(name: str) -> None:
+    spec = world_spec(name)
+    first, again, other = (drive(300, 5, seed=seed, spec=spec).world.tables() for seed in (3, 3, 4))
+    for kind, table in first.items():
         for column, values in table.items():
-            np.testing.assert_array_equal(values, again[name][column], err_msg=f"{name}.{column}")
+            np.testing.assert_array_equal(values, again[kind][column], err_msg=f"{kind}.{column}")
     assert len(first["events"]["at"]) != len(other["events"]["at"])
 
 
 def test_order_of_the_sends_does_not_matter() -> None:
     logs = []
     for order in (slice(None), slice(None, None, -1)):
-        world = StreamingWorld(200, 2, seed=1)
+        world = streaming(200, 2, seed=1)
         email = world.vocabularies.channels.code("email")
-        user = np.flatnonzero(reachable(world)[:, email])
+        user = np.flatnonzero(world.reachable()[:, email])
         message = np.full(len(user), world.vocabularies.messages.code("msg-pod-018"))
         ids = np.column_stack([user, user]).astype(np.uint64)
         slot = np.full(len(user), world.now + 9 * HOUR)
@@ -57,10 +62,12 @@ def test_order_of_the_sends_does_not_matter() -> None:
         np.testing.assert_array_equal(logs[0][column], logs[1][column])
 
 
-def test_what_happens_to_a_user_does_not_depend_on_what_others_are_sent() -> None:
-    everyone = drive(600, 8, seed=2, rate=1.0).world.events()
-    nobody = drive(600, 8, seed=2, rate=0.0).world.events()
-    even = drive(600, 8, seed=2, rate=1.0, whom=lambda user: user % 2 == 0).world.events()
+@pytest.mark.parametrize("name", WORLDS)
+def test_what_happens_to_a_user_does_not_depend_on_what_others_are_sent(name: str) -> None:
+    spec = world_spec(name)
+    everyone = drive(300, 8, seed=2, rate=1.0, spec=spec).world.events()
+    nobody = drive(300, 8, seed=2, rate=0.0, spec=spec).world.events()
+    even = drive(300, 8, seed=2, rate=1.0, spec=spec, whom=lambda user: user % 2 == 0).world.events()
     for parity, expected in ((0, everyone), (1, nobody)):
         mine, theirs = even["user"] % 2 == parity, expected["user"] % 2 == parity
         for column in SENT:
@@ -68,12 +75,15 @@ def test_what_happens_to_a_user_does_not_depend_on_what_others_are_sent() -> Non
 
 
 @pytest.mark.parametrize("table", [USERS, CONSENTS, MESSAGES, OPPORTUNITIES, EVENTS], ids=lambda t: t.name)
-def test_tables_have_the_columns_of_the_contract(driven: Driven, table: Table) -> None:
-    columns = driven.world.tables()[table.name]
+def test_tables_have_the_columns_of_the_contract(anywhere: Driven, table: Table) -> None:
+    columns = anywhere.world.tables()[table.name]
     assert {column.name for column in table.columns} == {c for c in columns if not c.startswith("x_")}
     assert len({len(values) for values in columns.values()}) == 1
     features = {name for name in columns if name.startswith("x_")}
-    assert features == FEATURES.get(table.name, set())
+    activity = anywhere.world.vocabularies.numeric["users"][0]
+    assert {"x_activity" if name == activity else name for name in features} == FEATURES.get(
+        table.name, set()
+    )
     keys = np.rec.fromarrays([columns[name] for name in table.key])
     assert len(np.unique(keys)) == len(keys)
     for column in table.columns:
@@ -83,8 +93,8 @@ def test_tables_have_the_columns_of_the_contract(driven: Driven, table: Table) -
             assert (columns[column.name] != "").all()
 
 
-def test_references_exist_and_times_are_possible(driven: Driven) -> None:
-    world = driven.world
+def test_references_exist_and_times_are_possible(anywhere: Driven) -> None:
+    world = anywhere.world
     tables = world.tables()
     users, messages, events = tables["users"], tables["messages"], tables["events"]
     signed_up = dict(zip(users["user_id"].tolist(), users["signed_up_at"].tolist(), strict=True))
@@ -93,6 +103,7 @@ def test_references_exist_and_times_are_possible(driven: Driven) -> None:
     assert set(tables["opportunities"]["message_id"]) <= set(messages["message_id"])
     assert set(events["message_id"]) <= {"", *messages["message_id"]}
     assert set(events["channel"]) == {"", "push", "email", "in_app"}
+    assert (events["value"] >= 0).all()
     born = np.array([signed_up[user] for user in events["user_id"].tolist()])
     assert (events["at"] >= born).all()
     assert (events["at"] >= world.start).all() and (events["at"] < world.now).all()
@@ -102,15 +113,16 @@ def test_references_exist_and_times_are_possible(driven: Driven) -> None:
     assert (offers["created_at"] >= born).all() and (offers["expires_at"] > offers["created_at"]).all()
 
 
-def test_events_that_a_message_caused_name_it_and_follow_its_delivery(driven: Driven) -> None:
-    events = driven.world.events()
+def test_events_that_a_message_caused_name_it_and_follow_its_delivery(anywhere: Driven) -> None:
+    events = anywhere.world.events()
     caused = events["decision"].any(axis=1)
     np.testing.assert_array_equal(caused, events["message"] >= 0)
-    np.testing.assert_array_equal(caused, events["channel"] >= 0)
-    assert {(int(a), int(b)) for a, b in events["decision"][caused]} <= driven.decisions
+    joined = events["type"] == EVENT_TYPES.index("opted_in")
+    np.testing.assert_array_equal(caused | joined, events["channel"] >= 0)
+    assert {(int(a), int(b)) for a, b in events["decision"][caused]} <= anywhere.decisions
 
     def times(name: str) -> dict[tuple[int, int], int]:
-        rows = driven.events(name)
+        rows = anywhere.events(name)
         own = rows["decision"].any(axis=1)
         keys = [(int(a), int(b)) for a, b in rows["decision"][own]]
         assert len(set(keys)) == len(keys), f"{name} twice for one decision"
@@ -131,30 +143,35 @@ def test_events_that_a_message_caused_name_it_and_follow_its_delivery(driven: Dr
     assert not times("bounced").keys() & times("delivered").keys()
 
 
-def test_no_delivery_after_an_opt_out(driven: Driven) -> None:
-    out, delivered = driven.events("opted_out"), driven.events("delivered")
-    left = {(u, c): at for u, c, at in zip(out["user"], out["channel"], out["at"], strict=True)}
-    assert len(left) == len(out["at"]) > 10
-    late = [
-        at > left[user, channel]
-        for user, channel, at in zip(delivered["user"], delivered["channel"], delivered["at"], strict=True)
-        if (user, channel) in left
-    ]
-    assert late and not any(late)
+def test_no_delivery_between_an_opt_out_and_an_opt_in(anywhere: Driven) -> None:
+    steps = [anywhere.events(name) for name in ("opted_out", "opted_in", "delivered")]
+    assert len(steps[0]["at"])
+    rows = sorted(
+        (int(user), int(channel), int(at), kind)
+        for kind, step in enumerate(steps)
+        for user, channel, at in zip(step["user"], step["channel"], step["at"], strict=True)
+    )
+    pairs = [(a, b) for a, b in pairwise(rows) if a[:2] == b[:2]]
+    assert any(b[3] == 0 for _, b in pairs)  # after a delivery
+    assert not any(a[3] == 0 and b[3] != 1 for a, b in pairs)  # until an opt-in
 
 
-def test_opt_outs_become_consents(driven: Driven) -> None:
+def test_opt_outs_and_opt_ins_become_consents(driven: Driven) -> None:
     table = driven.world.tables()["consents"]
-    during = (table["at"] >= driven.world.start) & ~table["reachable"]
-    assert during.sum() == len(driven.events("opted_out")["at"])
-    assert set(table["reason"][during]) == {"opt_out"}
+    during = table["at"] >= driven.world.start
+    reasons = table["reason"][during]
+    assert set(reasons) == {"opt_out", "opt_in", "token_lost"}
+    np.testing.assert_array_equal(table["reachable"][during], reasons == "opt_in")
+    assert (reasons == "opt_out").sum() == len(driven.events("opted_out")["at"])
+    newcomers = np.isin(table["at"][during], driven.world.users.signed_up_at)
+    assert ((reasons == "opt_in") & ~newcomers).sum() == len(driven.events("opted_in")["at"]) > 10
 
 
 def test_base_rates_are_within_published_ranges(driven: Driven) -> None:
     assert 0.01 < driven.rate("opened", "push") < 0.05
     assert driven.rate("opened", "in_app") > 3 * driven.rate("opened", "push")
     assert 0.001 < driven.rate("opted_out", "email") < 0.003
-    opted_in = StreamingWorld(8000, 1).consents()
+    opted_in = streaming(8000, 1).consents()
     push = opted_in.reachable & (opted_in.channel == 0)
     assert 0.45 < push.sum() / 8000 < 0.55
     delay = _open_delays(driven)
@@ -200,7 +217,7 @@ def test_domain_values_are_informative_in_some_domains_only(driven: Driven) -> N
     world = driven.world
     rows = world.opportunities
     user = np.repeat(np.arange(len(world.users)), np.diff(rows.offsets))
-    taste, topics = world._population.traits.taste, world._catalogue.topics
+    taste, topics = world._setting.traits.taste, world._setting.catalogue.topics
     relevance = np.einsum("ij,ij->i", taste[user], topics[rows.message])
     found = {}
     for code, name in enumerate(world.vocabularies.generators.names):
@@ -248,11 +265,11 @@ def test_codes_agree_with_the_vocabularies(driven: Driven) -> None:
 
 
 def test_newcomers_are_reachable_only_from_their_sign_up(driven: Driven) -> None:
-    world = StreamingWorld(2000, 10, seed=5)
+    world = streaming(2000, 10, seed=5)
     new = world.users.signed_up_at >= world.start
     assert 0.02 < new.mean() < 0.1
-    assert not reachable(world)[new].any()
-    assert reachable(driven.world)[driven.world.users.signed_up_at >= driven.world.start].any()
+    assert not world.reachable()[new].any()
+    assert driven.world.reachable()[driven.world.users.signed_up_at >= driven.world.start].any()
 
 
 def test_late_opens_rise_when_fatigue_is_off() -> None:
@@ -273,7 +290,7 @@ def test_sending_everything_costs_visits_and_reach_through_annoyance() -> None:
     days = {}
     for name, mechanisms, rate in (("hold", world, 0.0), ("all", world, 1.0), ("patient", patient, 1.0)):
         sessions = drive(3000, 28, rate=rate, mechanisms=mechanisms).events("session")
-        late = sessions["at"] >= StreamingWorld(1, 1).start + 14 * DAY
+        late = sessions["at"] >= DEFAULT_START + 14 * DAY
         days[name] = late.sum()
     assert days["all"] < days["hold"]
     assert days["all"] < days["patient"]
@@ -317,11 +334,11 @@ def test_events_of_a_day_are_the_tail_of_all_events(driven: Driven) -> None:
 )
 def test_impossible_worlds_are_refused(arguments: dict[str, object], rule: str) -> None:
     with pytest.raises(InputError, match=rule):
-        StreamingWorld(**arguments)  # type: ignore[arg-type]
+        Setup(**arguments)  # type: ignore[arg-type]
 
 
 def test_a_world_of_one_channel_and_one_user() -> None:
-    world = StreamingWorld(1, 2, channels=("email",))
+    world = SimulatedWorld(STREAMING, Setup(1, 2, channels=("email",)))
     none = np.empty(0, np.int64)
     for day in range(2):
         world.respond(

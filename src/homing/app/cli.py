@@ -15,6 +15,8 @@ from rich.console import Console
 from homing.app.progress import Bars
 
 if TYPE_CHECKING:
+    from homing.lifecycle.evaluate import Evaluated
+    from homing.schema import Config
     from homing.store import Workspace
 
 app = typer.Typer(
@@ -32,6 +34,12 @@ app.add_typer(configuring, name="config")
 Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of the workspace.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
 At = Annotated[str, typer.Option("--at", help="ISO 8601 time, such as 2026-03-01T06:00Z.")]
+WorldName = Annotated[str, typer.Option("--world", help="Name of the world, such as streaming.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the world: its messages, its people, their luck.")]
+Rules = Annotated[
+    Path | None, typer.Option("--rules", help="A homing.toml with the hard rules; by default its defaults.")
+]
+Workers = Annotated[int, typer.Option(min=0, help="Parts of the population at once; 0: one a core.")]
 HERE = Path()
 
 
@@ -145,7 +153,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Estimate what policies are worth, from decisions that training never saw."""
-    _evaluate(_open(workspace), [name.strip() for name in policies.split(",") if name.strip()], as_json)
+    _evaluate(_open(workspace), _names(policies), as_json)
 
 
 @app.command()
@@ -181,28 +189,113 @@ def run(
 
 
 @app.command()
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the log; one folder a part inside.")],
+    world: WorldName = "streaming",
+    users: Annotated[int, typer.Option(min=1, help="People in the world.")] = 20_000,
+    days: Annotated[int, typer.Option(min=1, help="Days, with one decision a user and day.")] = 42,
+    seed: Seed = 0,
+    policy: Annotated[str, typer.Option(help="Who decides: a policy that needs no training.")] = "random",
+    rules: Rules = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Let a policy decide in a simulated world, and write the log that any real system would write."""
+    from homing.app import show
+    from homing.lifecycle.simulate import simulate as run_simulation
+    from homing.simulator import Setup
+
+    with _bars() as bars:
+        made = run_simulation(
+            out, world, Setup(users, days, seed), policy, _config(rules), workers=workers, progress=bars
+        )
+    _print(as_json, made.to_dict(), lambda console: show.simulated(console, made))
+
+
+@app.command()
+def compare(
+    policies: Annotated[str, typer.Option(help="Policies, separated by commas.")] = "hold,random",
+    world: WorldName = "streaming",
+    users: Annotated[int, typer.Option(min=2, help="People in the world.")] = 20_000,
+    days: Annotated[int, typer.Option(min=1, help="Days, with one decision a user and day.")] = 90,
+    baseline: Annotated[str, typer.Option(help="Policy from which differences are taken.")] = "hold",
+    seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Worlds: this seed and those after it.")] = 1,
+    replicates: Annotated[int, typer.Option(min=1, help="Lives of each person, averaged.")] = 1,
+    rules: Rules = None,
+    train_users: Annotated[
+        int, typer.Option(min=100, help="People in the log that trained policies learn from.")
+    ] = 20_000,
+    train_days: Annotated[int, typer.Option(min=21, help="Days of that log.")] = 42,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--workspace", "-w", help="Folder that keeps what was trained, to be used again."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the page and its facts, leaderboard.html and .json."),
+    ] = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare policies on the same people of a simulated world, under the same luck."""
+    import shlex
+    from dataclasses import replace
+
+    from homing.app import show
+    from homing.lifecycle.compare import Schooling
+    from homing.lifecycle.compare import compare as run_comparison
+    from homing.report import write_leaderboard
+    from homing.simulator import Setup
+
+    with _bars() as bars:
+        found = run_comparison(
+            world,
+            Setup(users, days, seed),
+            _names(policies),
+            _config(rules),
+            baseline,
+            seeds,
+            replicates,
+            Schooling(train_users, train_days, keep),
+            workers,
+            bars,
+        )
+    found = replace(found, command=shlex.join(["homing", *sys.argv[1:]]))
+    page = None if out is None else write_leaderboard(found, out / "leaderboard.html")[0]
+    _print(as_json, found.to_dict(), lambda console: show.compared(console, found, page))
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Workspace to make, or to go on with.")] = Path("demo"),
     users: Annotated[int, typer.Option(min=100, help="Users of the simulated world.")] = 20_000,
     days: Annotated[int, typer.Option(min=21, help="Days of the log.")] = 42,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the world.")] = 0,
+    trial: Annotated[int, typer.Option(min=7, help="Days of the trial after it.")] = 28,
+    seed: Seed = 0,
 ) -> None:
-    """Simulate six weeks of a music-streaming app, and run the main job on its log."""
+    """Log a simulated streaming app, learn from it, and try what was learned on half of its users."""
     from homing.app import show
-    from homing.lifecycle.demo import write_demo_log
+    from homing.lifecycle.ground import Ground
+    from homing.lifecycle.simulate import simulate as run_simulation
+    from homing.lifecycle.trial import hold_trial
+    from homing.simulator import Setup
     from homing.store import Workspace
     from homing.store import ingest as ingest_files
 
-    made = (folder / "homing.toml").is_file()
-    workspace = Workspace.open(folder) if made else Workspace.create(folder)
-    log = folder / "log"
+    there = (folder / "homing.toml").is_file()
+    workspace = Workspace.open(folder) if there else Workspace.create(folder)
+    log, setup = folder / "log", Setup(users, days + trial, seed)
     with _bars() as bars:
-        end = write_demo_log(log, workspace.config, users, days, seed, bars)
+        made = run_simulation(log, "streaming", setup, "random", workspace.config, until=days, progress=bars)
         summary = ingest_files(workspace, [log], progress=bars.update)
     show.ingested(Console(), summary)
     _train(workspace, as_json=False)
-    _evaluate(workspace, [], as_json=False)
-    _plan_or_keep(workspace, end, quiet=False)
+    evaluated = _evaluate(workspace, [], as_json=False)
+    _plan_or_keep(workspace, made.end, quiet=False)
+    with _bars() as bars:
+        found = hold_trial("streaming", setup, days, Ground.of(workspace), evaluated.values, progress=bars)
+    show.tried(Console(), found)
     _report(workspace, None, as_json=False)
 
 
@@ -261,6 +354,16 @@ def config_explain(
     _print(as_json, [asdict(k) for k in found], lambda console: show.config_keys(console, found))
 
 
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _config(rules: Path | None) -> Config:
+    from homing.schema.config import Config, load_config
+
+    return Config() if rules is None else load_config(rules)
+
+
 def _open(folder: Path) -> Workspace:
     from homing.store import Workspace
 
@@ -281,7 +384,7 @@ def _train(workspace: Workspace, as_json: bool, quiet: bool = False) -> None:
         _print(as_json, data, lambda console: show.trained(console, result))
 
 
-def _evaluate(workspace: Workspace, policies: list[str], as_json: bool, quiet: bool = False) -> None:
+def _evaluate(workspace: Workspace, policies: list[str], as_json: bool, quiet: bool = False) -> Evaluated:
     from homing.app import show
     from homing.lifecycle.evaluate import evaluate as run_evaluate
 
@@ -289,6 +392,7 @@ def _evaluate(workspace: Workspace, policies: list[str], as_json: bool, quiet: b
         result = run_evaluate(workspace, policies, bars)
     if not quiet:
         _print(as_json, result.record.facts.to_dict(), lambda console: show.evaluated(console, result))
+    return result
 
 
 def _plan(workspace: Workspace, at: int, as_json: bool, quiet: bool = False) -> None:

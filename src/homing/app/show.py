@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from homing.lifecycle.evaluate import Evaluated
     from homing.lifecycle.explain import Explanation
     from homing.lifecycle.plan import Planned
+    from homing.lifecycle.simulate import Simulated
     from homing.lifecycle.train import Trained
-    from homing.report.facts import Alert, Estimate, Facts
+    from homing.report.facts import Alert, ArmMeasure, Estimate, Facts, Trial
+    from homing.report.leaderboard import Leaderboard, Measure, Score
     from homing.schema.reference import Key
     from homing.store import Finding, ImportSummary, IngestSummary
 
@@ -66,6 +69,113 @@ def ingested(console: Console, summary: IngestSummary) -> None:
     if summary.reasons:
         reasons = [(r.table, r.reason, f"{r.count:,}", r.example) for r in summary.reasons]
         table(console, "Quarantined", ("table", "reason", "rows", "for example"), reasons, left=2)
+
+
+def simulated(console: Console, made: Simulated) -> None:
+    """Print what a simulated log comes to."""
+    tally = made.tally
+    rows = [
+        ("users", f"{made.users:,}"),
+        ("decisions", f"{tally.decisions:,}"),
+        ("  sends", f"{tally.sends:,}"),
+        ("opportunities", f"{tally.rows['opportunities']:,}"),
+        ("events", f"{tally.rows['events']:,}"),
+        *((f"  {kind}", f"{number:,}") for kind, number in tally.events.items()),
+    ]
+    table(console, f"{made.world}, {made.days} days", ("", "count"), rows)
+    kept = f", {made.kept} of them written before" if made.kept else ""
+    parts = f"{made.parts} part{'s' if made.parts > 1 else ''}{kept}"
+    console.print(f"{parts}, in {made.seconds:.1f} s; next: 'homing ingest {made.folder} -w WORKSPACE'")
+
+
+def compared(console: Console, found: Leaderboard, page: Path | None) -> None:
+    """Print a leaderboard, in tables of at most 80 columns."""
+    console.print(f"[bold]{found.header.verdict}[/]", highlight=False)
+    console.print()
+    first, *others = found.measures
+    order = [
+        (
+            standing.policy,
+            f"{standing.scores[0].mean.value:.4g}",
+            _difference(standing.scores[0].difference),
+            _relative(standing.scores[0]),
+        )
+        for standing in found.standings
+    ]
+    heads = ("policy", first.name, f"against {found.baseline}", "in %")
+    table(console, f"{found.world}, {found.days} days, {found.people:,} people", heads, order)
+    _compared(console, f"Against {found.baseline}, in %", found, others[:3], _relative)
+    _compared(console, "Means a person", found, others[3:], _mean)
+    if page is not None:
+        console.print(f"page: {page}", soft_wrap=True)
+
+
+def _compared(
+    console: Console,
+    title: str,
+    found: Leaderboard,
+    measures: Sequence[Measure],
+    shown: Callable[[Score], str],
+) -> None:
+    rows = [
+        (standing.policy, *(shown(standing.score(measure.name)) for measure in measures))
+        for standing in found.standings
+    ]
+    table(console, title, ("policy", *(measure.name for measure in measures)), rows)
+
+
+def _mean(score: Score) -> str:
+    return f"{score.mean.value:.3g}"
+
+
+def _difference(estimate: Estimate | None) -> str:
+    return "" if estimate is None else f"{estimate.value:+.2g} [{estimate.low:.2g}, {estimate.high:.2g}]"
+
+
+def _relative(score: Score) -> str:
+    return "" if score.relative is None else _percent(score.relative)
+
+
+def _percent(found: Estimate) -> str:
+    low, high = 100 * found.low, 100 * found.high
+    digits = 2 if max(abs(low), abs(high)) < 10 else 1 if high - low < 10 else 0
+    return f"{100 * found.value:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def tried(console: Console, trial: Trial) -> None:
+    """Print a trial's arms, and what had been promised beside what happened."""
+    rows = [
+        (
+            measure.name,
+            f"{measure.treatment.value:.4g}",
+            f"{measure.control.value:.4g}",
+            Text(_percent(measure.relative), _tone(measure)),
+        )
+        for measure in trial.measures
+    ]
+    title = f"Trial: {trial.days} days, {trial.people[0]:,} and {trial.people[1]:,} people"
+    table(console, title, ("a person", trial.treatment, trial.control, "difference, %"), rows)
+    promises = [
+        (
+            promise.objective,
+            f"{promise.log.value:.3g}",
+            *(f"{e.value:.3g} {_interval(e)}" for e in (promise.promised, promise.realised)),
+        )
+        for promise in trial.promises
+    ]
+    heads = ("per decision", "log", f"{trial.treatment}, promised", f"{trial.treatment}, happened")
+    table(console, "What the log promised, and what happened", heads, promises)
+    console.print(
+        "[dim]The promise is of one decision in the situations of the log. It does not cover what the "
+        "policy's own earlier decisions do to people, nor later weeks; the trial has both.[/]\n"
+    )
+
+
+def _tone(measure: ArmMeasure) -> str:
+    low, high = measure.difference.low, measure.difference.high
+    if measure.direction == "none" or low <= 0 <= high:
+        return "dim"
+    return "green" if (low > 0) == (measure.direction == "up") else "red"
 
 
 def imported(console: Console, summary: ImportSummary) -> None:

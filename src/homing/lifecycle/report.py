@@ -13,7 +13,7 @@ from pathlib import Path
 from homing.lifecycle.estimates import best_constant
 from homing.lifecycle.health import data_health, health_alerts
 from homing.lifecycle.progress import Progress, Silent, Timings
-from homing.lifecycle.record import STAGES, load_record, stage_facts
+from homing.lifecycle.record import RECORDS, load_record, stage_facts
 from homing.lifecycle.release import current_release
 from homing.lifecycle.verdict import verdict
 from homing.report import write_report
@@ -54,7 +54,7 @@ def make_report(workspace: Workspace, path: Path | None = None, progress: Progre
 def gather_facts(workspace: Workspace, progress: Progress | None = None) -> Facts:
     """Return all that is known of the workspace."""
     progress = progress or Silent()
-    records = {stage: record for stage in STAGES if (record := load_record(workspace, stage)) is not None}
+    records = {stage: record for stage in RECORDS if (record := load_record(workspace, stage)) is not None}
     timings = Timings()
     with timings.measure("data"):
         health, span = data_health(workspace, progress)
@@ -74,7 +74,7 @@ def gather_facts(workspace: Workspace, progress: Progress | None = None) -> Fact
                 )
             )
         alerts += record.alerts
-        for field in ("funnel", "quality", "values", "uplift", "truth", "schedule", "weights"):
+        for field in ("funnel", "quality", "values", "uplift", "truth", "trial", "schedule", "weights"):
             if getattr(record, field) is not None:
                 sections[field] = getattr(record, field)
     evaluated = records.get("evaluate")

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import resolve_temperature, utility
+from homing.decision.replay import batches, replay
 from homing.engine import over_shards, worker_count
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, save_release, signed_weights
-from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of, replay
+from homing.lifecycle.replay import View, chosen_candidates, observed_until, outcomes_of
 from homing.lifecycle.splits import CALIBRATION, TRAIN, Split, plan_split
 from homing.schema import Config, Features, InputError
 from homing.schema.config import Objective

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import Context, Policy
+from homing.decision.replay import batches, replay
 from homing.engine import over_shards, worker_count
 from homing.lifecycle.progress import Progress
 from homing.lifecycle.release import Release
-from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of, replay
+from homing.lifecycle.replay import View, chosen_candidates, observed_until, outcomes_of
 from homing.schema import Candidates, Features, InputError, Shard
 from homing.store import Workspace, load_shard
 

@@ -5,6 +5,7 @@ when they are called.
 """
 
 from homing.report.facts import Facts
-from homing.report.page import render, write_report
+from homing.report.leaderboard import Leaderboard
+from homing.report.page import render, write_leaderboard, write_report
 
-__all__ = ["Facts", "render", "write_report"]
+__all__ = ["Facts", "Leaderboard", "render", "write_leaderboard", "write_report"]

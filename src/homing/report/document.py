@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +11,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from homing.report.canvas import clean
-from homing.report.facts import Facts
+from homing.report.facts import Alert, Facts, Header
+from homing.report.leaderboard import Leaderboard
 from homing.report.numbers import MINUS, THIN, compact, moment, span
 from homing.report.sections.data import funnel_section, health_section
+from homing.report.sections.leaderboard import leaderboard_sections, leaderboard_tiles
 from homing.report.sections.quality import quality_section
 from homing.report.sections.run import reading_section, stages_section
 from homing.report.sections.schedule import schedule_section, weights_section
+from homing.report.sections.trial import trial_section
 from homing.report.sections.values import truth_section, uplift_section, values_section
 from homing.report.view import Picture, Section, Table, Text, Tile, Tiles
 
@@ -24,7 +28,16 @@ _BRACKET: Final = re.compile(r"(?<=\d) ?%? \[[^\[\]]*\]|\[[^\[\]]*\]")
 
 
 def document(facts: Facts) -> str:
-    """Return the whole page. Equal facts give equal text."""
+    """Return the whole page of a report. Equal facts give equal text."""
+    return _page(facts.header, facts.alerts, _tiles(facts), _sections(facts))
+
+
+def leaderboard_document(facts: Leaderboard) -> str:
+    """Return the whole page of a comparison. Equal facts give equal text."""
+    return _page(facts.header, (), leaderboard_tiles(facts), leaderboard_sections(facts))
+
+
+def _page(header: Header, alerts: Sequence[Alert], tiles: Sequence[Tile], sections: Sequence[Section]) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -41,10 +54,10 @@ def document(facts: Facts) -> str:
     }
     environment.filters |= {"prose": _prose, "moment": moment}
     page = environment.get_template("page.html").render(
-        header=facts.header,
-        alerts=sorted(facts.alerts, key=lambda alert: ("critical", "warning", "note").index(alert.level)),
-        tiles=_tiles(facts),
-        sections=_sections(facts),
+        header=header,
+        alerts=sorted(alerts, key=lambda alert: ("critical", "warning", "note").index(alert.level)),
+        tiles=tiles,
+        sections=sections,
         style=_asset("style.css"),
         script=_asset("theme.js"),
     )
@@ -93,6 +106,7 @@ def _sections(facts: Facts) -> tuple[Section, ...]:
         else Section("values", "Policies", command="homing evaluate"),
         uplift_section(facts.uplift) if facts.uplift else None,
         truth_section(facts.truth) if facts.truth else None,
+        trial_section(facts.trial) if facts.trial else None,
         schedule_section(facts.schedule)
         if facts.schedule is not None
         else Section("plan", "Who gets what, and when", command="homing plan --at TIME"),

@@ -70,6 +70,11 @@ def difference(estimate: Estimate | None, unit: Unit) -> str:
     return _interval(estimate, scale, suffix, sign=True)
 
 
+def change(relative: Estimate) -> str:
+    """Return a relative change as `+1.2 % [0.3, 2.1]`."""
+    return _interval(relative, 100.0, f"{THIN}%", sign=True)
+
+
 def duration(seconds: float) -> str:
     """Return `0.42 s`, `12.3 s`, `3 min 20 s` or `2 h 5 min`."""
     if not isfinite(seconds):

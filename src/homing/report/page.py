@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from homing.report.facts import Facts
+from homing.report.leaderboard import Leaderboard
 from homing.schema.errors import InputError
 
 
@@ -15,6 +17,18 @@ def render(facts: Facts) -> str:
     from homing.report.document import document  # matplotlib and jinja2: only when a page is made
 
     return document(facts)
+
+
+def write_leaderboard(facts: Leaderboard, path: Path) -> tuple[Path, Path]:
+    """Write the page of a comparison as `write_report` does that of a report; return both paths.
+
+    Raises:
+        InputError: `path` ends in .json, where the facts go.
+        OSError: the folder cannot be written to.
+    """
+    from homing.report.document import leaderboard_document
+
+    return _write(leaderboard_document(facts), facts.to_dict(), path)
 
 
 def write_report(facts: Facts, path: Path) -> tuple[Path, Path]:
@@ -26,13 +40,16 @@ def write_report(facts: Facts, path: Path) -> tuple[Path, Path]:
     Raises:
         InputError: `path` ends in .json, where the facts go, or cannot be written.
     """
+    return _write(render(facts), facts.to_dict(), path)
+
+
+def _write(page: str, facts: dict[str, Any], path: Path) -> tuple[Path, Path]:
     if path.suffix == ".json":
         raise InputError(
             f"report path == {str(path)!r}, must not end in .json; the facts go there, name a .html"
         )
     beside = path.with_suffix(".json")
-    page = render(facts)
-    data = json.dumps(facts.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    data = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, page)

@@ -8,23 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.schema.times import DAY, HOUR, MINUTE, SECOND
-from homing.simulator.catalogue import CATEGORIES
-from homing.simulator.fatigue import recover
-from homing.simulator.habit import next_dormant, next_habit
-from homing.simulator.latents import Mood
+from homing.simulator.latents import NEVER, Mood, Reach, State
 from homing.simulator.log import Block, caused, organic
-from homing.simulator.randomness import Purpose, stream
-from homing.simulator.reaction import Reaction, message_events, react
+from homing.simulator.mechanisms.fatigue import recover
+from homing.simulator.mechanisms.habit import next_dormant, next_habit
+from homing.simulator.mechanisms.reach import loss_hazard, opt_in_hazard
+from homing.simulator.mechanisms.stages import growth_factor
+from homing.simulator.mechanisms.visits import (
+    displaced,
+    hour_of_day,
+    visit_counts,
+    visit_mean,
+    visit_minutes,
+    weekday_factor,
+)
+from homing.simulator.randomness import Purpose
+from homing.simulator.reaction import Reaction, message_events, react, stages
 from homing.simulator.sending import Sending
 from homing.simulator.setting import Setting
-from homing.simulator.visits import displaced, hour_of_day, visit_counts, visit_minutes, weekday_factor
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-_WAIT = DAY  # an in-app message that no visit has shown by then is dropped
-_EXTENSION = 9.0  # minutes that a worthwhile click in the app adds to the visit; assumed
+WAIT = DAY  # an in-app message that no visit has shown by then is dropped
+EXTENSION = 9.0  # minutes that a worthwhile click in the app adds to the visit; assumed
 
 
 @dataclass(frozen=True)
@@ -55,60 +63,65 @@ class Visits:
         ).take(np.lexsort((at, user)))
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a day leaves behind."""
-
-    mood: Mood
-    blocks: list[Block]
-    waiting: Sending  # in-app messages that no visit has shown yet
-
-
-def simulate_day(setting: Setting, mood: Mood, day: int, sending: Sending, waiting: Sending) -> Outcome:
-    """Return how a day goes. Pure: the same arguments give the same outcome.
+def simulate_day(setting: Setting, state: State, day: int, sending: Sending) -> tuple[State, list[Block]]:
+    """Return how users stand after a day, and its events. Pure: the same arguments give the same day.
 
     Args:
         setting: the world.
-        mood: users at the start of the day.
+        state: at the start of the day.
         day: number of the day, from 0.
         sending: the day's sends.
-        waiting: in-app messages of earlier days that still wait for a visit.
     """
+    mood, waiting = state.mood, state.waiting
     in_app = setting.channels.index("in_app") if "in_app" in setting.channels else -1
     direct = sending.where(sending.channel != in_app)
     shown_at = direct.slot_start + (direct.uniform[:, 0] * (direct.slot_end - direct.slot_start)).astype(
         np.int64
     )
-    arrives = mood.reachable(direct.user, direct.channel, shown_at)
+    arrives = mood.reach.at(direct.user, direct.channel, shown_at)
     delivered = direct.where(arrives)
     delivered_at = shown_at[arrives]
     reaction = react(setting, mood, day, delivered, delivered_at)
 
-    visits = _visits(setting, mood, day, delivered, reaction)
+    visits, moved = _visits(setting, mood, day, delivered, reaction)
     fresh = sending.where(sending.channel == in_app)
     queue = fresh.and_then(waiting.where(~np.isin(waiting.user, fresh.user)))  # a newer one replaces an older
     place = _first_visit(visits, queue, setting.start + day * DAY)
     visit_at = visits.at[place] if len(visits.at) else queue.slot_start
-    shown = (place >= 0) & mood.reachable(queue.user, queue.channel, visit_at)
+    shown = (place >= 0) & mood.reach.at(queue.user, queue.channel, visit_at)
     in_visit = queue.where(shown)
     in_visit_at = visit_at[shown] + 2 * SECOND
     in_visit_reaction = react(setting, mood, day, in_visit, in_visit_at)
     extended = in_visit_reaction.clicked & in_visit_reaction.welcome
-    visits.minutes[place[shown][extended]] += _EXTENSION
+    visits.minutes[place[shown][extended]] += EXTENSION
 
     end = setting.start + (day + 1) * DAY
     blocks = [
         *_visit_events(setting, day, visits, delivered),
         caused("bounced", direct, ~arrives, shown_at),
-        *message_events(setting, delivered, delivered_at, reaction),
-        *message_events(setting, in_visit, in_visit_at, in_visit_reaction),
+        *message_events(delivered, delivered_at, reaction),
+        *message_events(in_visit, in_visit_at, in_visit_reaction),
     ]
-    after = _next_mood(setting, mood, day, visits, ((delivered, reaction), (in_visit, in_visit_reaction)))
-    return Outcome(after, blocks, queue.where((place < 0) & (queue.slot_start + _WAIT > end)))
+    after = _next_mood(
+        setting,
+        replace(mood, moved=moved),
+        day,
+        visits,
+        ((delivered, reaction), (in_visit, in_visit_reaction)),
+    )
+    blocks.append(_opt_ins(mood.reach, after.reach))
+    return State(after, queue.where((place < 0) & (queue.slot_start + WAIT > end))), blocks
 
 
-def _visits(setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction) -> Visits:
-    """Return the day's visits: organic ones that no caused one displaced, and caused ones."""
+def _opt_ins(before: Reach, after: Reach) -> Block:
+    user, channel = np.nonzero(before.since != after.since)
+    return replace(organic("opted_in", user, after.since[user, channel]), channel=channel.astype(np.int16))
+
+
+def _visits(
+    setting: Setting, mood: Mood, day: int, delivered: Sending, reaction: Reaction
+) -> tuple[Visits, Ints]:
+    """Return the day's visits, organic ones not displaced and caused ones, and `Mood.moved`."""
     own = _organic_visits(setting, mood, day)
     push = setting.through("push", delivered.channel)
     comes = np.where(push, reaction.opened, reaction.clicked)
@@ -121,15 +134,20 @@ def _visits(setting: Setting, mood: Mood, day: int, delivered: Sending, reaction
     by_message = Visits(
         user, at, worthwhile, visit_minutes(m.length, scale, delivered.normal[row, 1], worthwhile), row
     )
-    gone = displaced(
+    before = np.flatnonzero(mood.moved != NEVER)
+    caused_user, caused_at = np.concatenate([before, user]), np.concatenate([mood.moved[before], at])
+    gone, still = displaced(
         m.displacement,
         user=own.user,
         at=own.at,
-        caused_user=user,
-        caused_at=at,
-        uniform=delivered.uniform[row, 7],
+        caused_user=caused_user,
+        caused_at=caused_at,
+        uniform=np.concatenate([np.zeros(len(before)), delivered.uniform[row, 7]]),
     )
-    return own.take(~gone).merged(by_message)
+    still &= caused_at + m.displacement.hours * HOUR > setting.start + (day + 1) * DAY
+    moved = np.full(len(mood.moved), NEVER)
+    moved[caused_user[still]] = caused_at[still]
+    return own.take(~gone).merged(by_message), moved
 
 
 def _organic_visits(setting: Setting, mood: Mood, day: int) -> Visits:
@@ -137,18 +155,18 @@ def _organic_visits(setting: Setting, mood: Mood, day: int) -> Visits:
     m, traits = setting.mechanisms, setting.traits
     users = len(mood.habit)
     busiest = weekday_factor(m.week, np.arange(7)).max()
-    mean = busiest * traits.intensity * mood.habit * ~mood.dormant
-    count = visit_counts(mean, stream(setting.seed, day, Purpose.visits).random(users))
+    mean = visit_mean(m.week, traits.intensity, mood.habit, mood.dormant)
+    count = visit_counts(mean, setting.stream(day, Purpose.visits).random())
     most = int(count.max(initial=0))
     user = np.repeat(np.arange(users), count)
     turn = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
-    hour_luck = stream(setting.seed, day, Purpose.visit_times).random((most, users))[turn, user]
-    outcomes = stream(setting.seed, day, Purpose.visit_outcomes)
+    hour_luck = setting.stream(day, Purpose.visit_times).random(most)[turn, user]
+    outcomes = setting.stream(day, Purpose.visit_outcomes)
     thin, worth = np.empty(len(user)), np.empty(len(user))
     normal = np.empty(len(user))
     for nth in range(most):  # a visit's luck belongs to the user and its turn, however many there are
         mine = turn == nth
-        luck, spread = outcomes.random((2, users)), outcomes.standard_normal(users)
+        luck, spread = outcomes.random(2), outcomes.standard_normal()
         thin[mine], worth[mine], normal[mine] = luck[0, user[mine]], luck[1, user[mine]], spread[user[mine]]
 
     cumulative = np.concatenate(
@@ -170,7 +188,7 @@ def _first_visit(visits: Visits, queue: Sending, day_start: int) -> Ints:
     """Return the row of the first visit that can show each waiting message, -1 where there is none."""
     if not len(visits.at) or not len(queue):
         return np.full(len(queue), -1)
-    span = int(max(visits.at.max(), (queue.slot_start + _WAIT).max()) - day_start) + 1
+    span = int(max(visits.at.max(), (queue.slot_start + WAIT).max()) - day_start) + 1
     since = np.maximum(queue.slot_start, day_start)
     place = np.searchsorted(
         visits.user * span + (visits.at - day_start), queue.user * span + (since - day_start)
@@ -179,14 +197,14 @@ def _first_visit(visits: Visits, queue: Sending, day_start: int) -> Ints:
     found = (
         (place < len(visits.at))
         & (visits.user[inside] == queue.user)
-        & (visits.at[inside] < queue.slot_start + _WAIT)
+        & (visits.at[inside] < queue.slot_start + WAIT)
     )
     return np.where(found, inside, -1)
 
 
 def _visit_events(setting: Setting, day: int, visits: Visits, delivered: Sending) -> list[Block]:
     own = visits.send < 0
-    chance = stream(setting.seed, day, Purpose.organic_conversions).random(len(setting.zone))
+    chance = setting.stream(day, Purpose.organic_conversions).random()
     first = np.ones(len(visits.user), np.bool_)
     first[1:] = visits.user[1:] != visits.user[:-1]
     p = setting.mechanisms.conversion
@@ -219,38 +237,80 @@ def _next_mood(
     m = setting.mechanisms
     users = len(mood.habit)
     fatigue, memory = mood.fatigue.copy(), mood.memory.copy()
-    unreachable_from, free_plan = mood.unreachable_from.copy(), mood.free_plan.copy()
+    until, free_plan = mood.reach.until.copy(), mood.free_plan.copy()
     cost = np.zeros(users)
     good = visits.worthwhile.astype(np.float64) * np.where(visits.send >= 0, m.habit.discovery, 1.0)
     worthwhile = np.bincount(visits.user, good, minlength=users).astype(np.float64)
     for sending, reaction in sent:
         category = setting.catalogue.messages.category[sending.message]
         fatigue += _count(sending.user, sending.channel, users, len(setting.channels))
-        memory += _count(sending.user, category, users, len(CATEGORIES))
+        memory += _count(sending.user, category, users, memory.shape[1])
         cost += np.bincount(sending.user, reaction.annoyance, minlength=users)
         inside = (
             setting.through("in_app", sending.channel) & reaction.welcome
         )  # within a visit counted already
         worthwhile += np.bincount(sending.user[inside], minlength=users) * (m.habit.discovery - 1.0)
         out = reaction.opted_out
-        unreachable_from[sending.user[out], sending.channel[out]] = reaction.opt_out_at[out]
-        subscribes = setting.catalogue.subscribes[sending.message]
+        until[sending.user[out], sending.channel[out]] = reaction.opt_out_at[out]
+        subscribes = setting.catalogue.once[sending.message]
         free_plan[sending.user[reaction.converted & subscribes]] = False
-    habit = next_habit(m.habit, mood.habit, worthwhile, cost)
+    habit = grown(setting, mood, day, worthwhile, cost)
     visited = np.bincount(visits.user, minlength=users) > 0
-    luck = stream(setting.seed, day, Purpose.churn).random(users)
+    luck = setting.stream(day, Purpose.churn).random()
     signed_up = setting.traits.signed_up_at < setting.start + (day + 1) * DAY
     dormant = next_dormant(m.churn, mood.dormant, habit, visited, luck)
     returned = mood.dormant & ~dormant
     habit = np.where(returned, np.maximum(habit, m.churn.habit_after), habit)
+    reach = replace(mood.reach, until=until)
+    return replace(
+        rested(setting, replace(mood, fatigue=fatigue, memory=memory), day, habit),
+        dormant=dormant & signed_up,
+        free_plan=free_plan,
+        reach=_next_reach(setting, reach, day, mood.dormant, visited, signed_up),
+    )
+
+
+def grown(setting: Setting, mood: Mood, day: int, worthwhile: Floats, cost: Floats) -> Floats:
+    """Return the habit [users] after a day of so many worthwhile visits and of so much annoyance."""
+    factor = growth_factor(setting.mechanisms.stages, stages(setting, mood, day))
+    return next_habit(setting.mechanisms.habit, mood.habit, worthwhile * factor, cost)
+
+
+def rested(setting: Setting, mood: Mood, day: int, habit: Floats) -> Mood:
+    """Return users after the night: with their new habit [users], and less tired of what they were sent."""
+    m = setting.mechanisms
+    signed_up = setting.traits.signed_up_at < setting.start + (day + 1) * DAY
+    habit = np.where(signed_up, habit, mood.habit)
+    keeps = recover(np.ones(1), m.stages.memory)[0]
     return replace(
         mood,
-        habit=np.where(signed_up, habit, mood.habit),
-        dormant=dormant & signed_up,
-        fatigue=recover(fatigue, m.fatigue.half_life.of(setting.channels)),
-        memory=recover(memory, m.repetition.half_life),
-        free_plan=free_plan,
-        unreachable_from=unreachable_from,
+        habit=habit,
+        average=np.where(signed_up, keeps * mood.average + (1.0 - keeps) * habit, habit),
+        fatigue=recover(mood.fatigue, m.fatigue.half_life.of(setting.channels)),
+        memory=recover(mood.memory, m.repetition.half_life),
+    )
+
+
+def _next_reach(
+    setting: Setting, reach: Reach, day: int, dormant: Bools, visited: Bools, signed_up: Bools
+) -> Reach:
+    """Return who can be reached tomorrow: addresses get lost, and people who visit opt in.
+
+    Somebody whose reach ended today, or ends later, is not asked before tomorrow.
+    """
+    m, channels = setting.mechanisms, setting.channels
+    begin = setting.start + day * DAY
+    luck = setting.stream(day, Purpose.reach).random(3, trailing=(len(channels),))
+    at = begin + (luck[2] * DAY).astype(np.int64)
+    open_ended = (reach.since <= begin) & (reach.until == NEVER)
+    ended = (reach.since == NEVER) | (reach.until <= begin)
+    loses = open_ended & (luck[0] < loss_hazard(m.token_loss, m.token_loss.hazard.of(channels), dormant))
+    asked = visited & signed_up & (setting.traits.signed_up_at <= begin)
+    joins = ended & (luck[1] < opt_in_hazard(m.opt_in, m.opt_in.hazard.of(channels), asked, reach.lost))
+    return Reach(
+        since=np.where(joins, at, reach.since),
+        until=np.where(loses, at, np.where(joins, NEVER, reach.until)),
+        lost=np.where(joins, False, reach.lost | loses),
     )
 
 

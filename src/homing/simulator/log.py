@@ -1,14 +1,15 @@
-"""The events so far, in the order of time. What is still to come is kept until its day."""
+"""Events and consents so far, in the order of time. What is still to come is kept until its day."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.schema import EVENT_TYPES
+from homing.schema import EVENT_TYPES, Consents
+from homing.simulator.latents import LOSSES, NEVER, Reach
 from homing.simulator.sending import Sending
 
 
@@ -98,3 +99,58 @@ class EventLog:
         """Return the number of events before that day, and all visible ones from it on."""
         before = sum(len(block) for block in self._past[:days])
         return before, Block.concatenate([empty(), *self._past[days:]])
+
+
+REASONS: Final = ("opt_in", *LOSSES)
+
+
+@dataclass(frozen=True)
+class ConsentRows:
+    """Changes of reachability with their reasons."""
+
+    consents: Consents
+    reason: NDArray[np.int8]  # [n] place in REASONS
+
+
+class ConsentLog:
+    """Every change of who can be reached; those of the future stay unseen until then."""
+
+    def __init__(self, reach: Reach) -> None:
+        """Begin with what was so before the first day."""
+        self.reach = reach
+        self._rows: list[tuple[NDArray[np.int64], ...]] = []
+        nobody = np.full_like(reach.since, NEVER)
+        self._add(Reach(nobody, nobody, np.zeros_like(reach.lost)), reach)
+
+    def advance(self, reach: Reach) -> None:
+        """Add what a day changed."""
+        self._add(self.reach, reach)
+        self.reach = reach
+
+    def _add(self, before: Reach, after: Reach) -> None:
+        for changed, at, reason in (
+            ((before.since != after.since) & (after.since != NEVER), after.since, np.zeros_like(after.since)),
+            ((before.until != after.until) & (after.until != NEVER), after.until, 1 + after.lost),
+        ):
+            user, channel = np.nonzero(changed)
+            self._rows.append((user, channel, at[user, channel], reason[user, channel].astype(np.int64)))
+
+    def before(self, now: int) -> ConsentRows:
+        """Return the changes before `now` (us), sorted by (user, at, channel)."""
+        user, channel, at, reason = (np.concatenate(columns) for columns in zip(*self._rows, strict=True))
+        known = np.flatnonzero(at < now)
+        order = known[np.lexsort((channel[known], at[known], user[known]))]
+        counts = np.bincount(user[order], minlength=len(self.reach.since))
+        return ConsentRows(
+            Consents(
+                offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+                at=at[order],
+                channel=channel[order].astype(np.int16),
+                reachable=reason[order] == 0,
+            ),
+            reason[order].astype(np.int8),
+        )
+
+    def reachable(self, now: int) -> NDArray[np.bool_]:
+        """Return who is reachable at `now` (us), [users, channels]."""
+        return (self.reach.since < now) & (now <= self.reach.until)

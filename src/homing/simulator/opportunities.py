@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing.schema import Opportunities
 from homing.schema.times import DAY, HOUR, MISSING
-from homing.simulator.catalogue import DOMAINS, Catalogue
+from homing.simulator.catalogue import Catalogue
 from homing.simulator.identifiers import id_bytes, md5_words
 from homing.simulator.latents import Traits
 from homing.simulator.randomness import Purpose, stream
+from homing.simulator.setup import PART_USERS, Setup
+from homing.simulator.spec import Generator, Spec
 
-ID_DIGITS: Final = 8
-GENERATORS: Final = tuple(f"{domain.name}_generator" for domain in DOMAINS)
-
-_A_DAY: Final = 1.35  # opportunities a user and day; some are dropped for want of a valid message
 _LEAD: Final = 3  # days before the start from which opportunities may still be alive
-_DOMAIN_SHARES: Final = (0.30, 0.22, 0.24, 0.14, 0.10)
 _TRIES: Final = 3  # messages that a generator looks at
-_TARGETING: Final = (1.0, 0.6, 1.0, 0.3, 0.0)  # by domain: weight of relevance in its choice, against luck
-_DAYS: Final = (
-    (1.5, 4.0),
-    (2.0, 5.0),
-    (1.0, 3.0),
-    (2.0, 4.0),
-    (1.0, 3.0),
-)  # by domain: shortest, longest life
+_AT_ONCE: Final = 500  # users
+_EXAGGERATION: Final = 0.05  # conversions that a price-blind generator expects of a message that does not fit
 
 
 @dataclass(frozen=True)
@@ -40,79 +31,148 @@ class Generated:
     number: NDArray[np.int64]  # [n]
 
 
-def build_opportunities(seed: int, start: int, days: int, traits: Traits, catalogue: Catalogue) -> Generated:
-    """Draw the opportunities of the whole period, about three alive at once for each user.
+def build_opportunities(
+    spec: Spec, setup: Setup, traits: Traits, free_plan: NDArray[np.bool_], catalogue: Catalogue
+) -> Generated:
+    """Draw the opportunities of the whole period, some hundred users at a time so that they fit the cache.
 
-    Each domain's generator looks at a few of its messages and takes the one that it believes to fit. A
-    domain value is informative for new releases and playlists (missing for a fifth of the latter), biased
-    for podcasts (it follows how loud a message is and how active the user) and concerts (in money, blind
-    to the price that the user would pay, and three times too high), and noise for the premium offer.
+    Each domain's generator looks at a few of its messages and takes the one that it believes to fit. Its
+    domain value is what `Belief` says.
     """
-    rng = stream(seed, -1, Purpose.opportunities)
-    users = len(traits.intensity)
-    n = int(rng.poisson(_A_DAY * users * (days + _LEAD)))
-    created = np.sort(start + (rng.random(n) * (days + _LEAD) - _LEAD) * DAY).astype(np.int64)
-    user = rng.integers(0, users, n)
-    domain = rng.choice(len(DOMAINS), n, p=_DOMAIN_SHARES)
-    fits, message, relevance = _choose(rng, user, domain, created, traits, catalogue)
-    premium = domain == _domain_code("premium")
-    keep = fits & (created >= traits.signed_up_at[user]) & (traits.free_plan[user] | ~premium)
-    noise = rng.standard_normal(n)
-    missing = rng.random(n) < 0.2
-    life = np.array(_DAYS)[domain]
-    expires = (
-        created + ((life[:, 0] + (life[:, 1] - life[:, 0]) * rng.random(n)) * 24).astype(np.int64) * HOUR
-    )
-    until = catalogue.messages.valid_until[message]
-    expires = np.where(until == MISSING, expires, np.minimum(expires, until))
-    value = _domain_value(domain, relevance, catalogue.appeal[message], traits.intensity[user], noise)
-    value = np.where((domain == _domain_code("playlists")) & missing, np.nan, value)
-    keep &= expires > created
-    user, message, domain, created, expires, value = (
-        column[keep] for column in (user, message, domain, created, expires, value)
-    )
-    number = np.arange(len(user))
-    digest = md5_words(id_bytes("opp-", number, ID_DIGITS))[:, 0]
-    order = np.lexsort((digest, user))
+    rng = stream((setup.seed, setup.first), -1, Purpose.opportunities)
+    generated, made = [], 0
+    for first in range(0, setup.users, _AT_ONCE):
+        users = np.arange(first, min(first + _AT_ONCE, setup.users))
+        drawn = _draw(rng, spec, setup, users, traits, free_plan, catalogue)
+        digest = md5_words(opportunity_ids(setup, made + drawn.number))[:, 0]
+        order = np.lexsort((digest, drawn.user))
+        generated.append(drawn.take(order))
+        generated[-1].digest[:] = digest[order]
+        generated[-1].number[:] += made
+        made += len(order)
+    rows = {
+        field.name: np.concatenate([getattr(drawn, field.name) for drawn in generated])
+        for field in fields(_Drawn)
+    }
+    counts = np.bincount(rows["user"], minlength=setup.users)
     return Generated(
         opportunities=Opportunities(
-            offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(user, minlength=users))]),
-            hash=digest[order],
-            message=message[order].astype(np.int32),
-            generator=domain[order].astype(np.int32),
-            domain_value=value[order].astype(np.float32),
-            created_at=created[order],
-            earliest_at=created[order],
-            expires_at=expires[order],
-            numeric=np.empty((len(order), 0), np.float32),
-            categorical=np.empty((len(order), 0), np.int32),
+            offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+            hash=rows["digest"],
+            message=rows["message"].astype(np.int32),
+            generator=rows["domain"].astype(np.int32),
+            domain_value=rows["value"].astype(np.float32),
+            created_at=rows["created"],
+            earliest_at=rows["created"],
+            expires_at=rows["expires"],
+            numeric=np.empty((made, 0), np.float32),
+            categorical=np.empty((made, 0), np.int32),
         ),
-        number=number[order],
+        number=rows["number"],
     )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Opportunities of some users, in the order of users."""
+
+    user: NDArray[np.int64]  # [n] code
+    message: NDArray[np.int64]  # [n] code
+    domain: NDArray[np.int64]  # [n] code, the generator's too
+    created: NDArray[np.int64]  # [n] us
+    expires: NDArray[np.int64]  # [n] us
+    value: NDArray[np.float64]  # [n] NaN: missing
+    number: NDArray[np.int64]  # [n]
+    digest: NDArray[np.uint64]  # [n]
+
+    def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
+        """Return some rows."""
+        return type(self)(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+def _draw(
+    rng: np.random.Generator,
+    spec: Spec,
+    setup: Setup,
+    users: NDArray[np.int64],
+    traits: Traits,
+    free_plan: NDArray[np.bool_],
+    catalogue: Catalogue,
+) -> _Drawn:
+    """Return the opportunities of some users; `digest` is still to be filled in."""
+    generators = [domain.generator for domain in spec.domains]
+    days = setup.days + _LEAD
+    user = np.repeat(users, rng.poisson(spec.opportunities * days, len(users)))
+    n = len(user)
+    created = (setup.start + (rng.random(n) * days - _LEAD) * DAY).astype(np.int64)
+    shares = np.cumsum([generator.share for generator in generators])
+    domain = np.searchsorted(shares[:-1] / shares[-1], rng.random(n), side="right")
+    targeting = np.array([generator.targeting for generator in generators])[domain]
+    fits, message, relevance = _choose(rng, setup, user, domain, targeting, created, traits, catalogue)
+    noise = rng.standard_normal(n)
+    missing = rng.random(n) < np.array([generator.missing for generator in generators])[domain]
+    life = np.array([generator.life for generator in generators])[domain]
+    hours = ((life[:, 0] + (life[:, 1] - life[:, 0]) * rng.random(n)) * 24).astype(np.int64)
+    until = catalogue.messages.valid_until[message]
+    expires = created + hours * HOUR
+    expires = np.where(until == MISSING, expires, np.minimum(expires, until))
+    value = np.full(n, np.nan)
+    for code, generator in enumerate(generators):
+        mine = np.flatnonzero((domain == code) & ~missing)
+        value[mine] = _domain_value(
+            generator,
+            relevance[mine],
+            catalogue.appeal[message[mine]],
+            traits.intensity[user[mine]],
+            noise[mine],
+        )
+    keep = fits & (created >= traits.signed_up_at[user]) & (expires > created)
+    keep &= free_plan[user] | ~catalogue.once[message]
+    kept = np.flatnonzero(keep)
+    return _Drawn(
+        user=user[kept],
+        message=message[kept],
+        domain=domain[kept],
+        created=created[kept],
+        expires=expires[kept],
+        value=value[kept],
+        number=np.arange(len(kept)),
+        digest=np.zeros(len(kept), np.uint64),
+    )
+
+
+def opportunity_ids(setup: Setup, number: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the ids of a part's opportunities by their numbers [n], as ASCII bytes [n, length]."""
+    return id_bytes(f"opp-{setup.first // PART_USERS}-", number, 8)
 
 
 def _choose(
     rng: np.random.Generator,
+    setup: Setup,
     user: NDArray[np.int64],
     domain: NDArray[np.int64],
+    targeting: NDArray[np.float64],
     created: NDArray[np.int64],
     traits: Traits,
     catalogue: Catalogue,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]:
     """Return whether a valid message was found, the message, and its relevance to the user; each [n]."""
-    counts = np.array([d.messages for d in DOMAINS])
-    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
     messages = catalogue.messages
     best = np.full(len(user), -np.inf)
-    chosen = first[domain].astype(np.int64)
+    chosen = catalogue.first[domain]
     relevance = np.zeros(len(user))
+    taste = traits.taste[user]
+    elapsed, life = (created - setup.start) / DAY, catalogue.life[domain]
     for _ in range(_TRIES):
-        message = first[domain] + (rng.random(len(user)) * counts[domain]).astype(np.int64)
-        cosine = np.einsum("ij,ij->i", traits.taste[user], catalogue.topics[message])
+        place = rng.random(len(user))
+        recent = (elapsed + life * (1.0 - place)) / (setup.days + life)  # see build_catalogue: spread alike
+        place = np.where(life > 0, np.clip(recent, 0.0, 1.0 - 1e-9), place)
+        message = catalogue.first[domain] + (place * catalogue.counts[domain]).astype(np.int64)
+        cosine = np.einsum("ij,ij->i", taste, catalogue.topics[message])
         valid = (messages.valid_from[message] <= created) & (
             (messages.valid_until[message] == MISSING) | (messages.valid_until[message] > created + HOUR)
         )
-        score = np.array(_TARGETING)[domain] * cosine + 0.2 * rng.standard_normal(len(user))
+        score = targeting * cosine + 0.2 * rng.standard_normal(len(user))
         better = valid & (score > best)
         best = np.where(better, score, best)
         chosen = np.where(better, message, chosen)
@@ -121,21 +181,19 @@ def _choose(
 
 
 def _domain_value(
-    domain: NDArray[np.int64],
+    generator: Generator,
     relevance: NDArray[np.float64],
     appeal: NDArray[np.float64],
     intensity: NDArray[np.float64],
     noise: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    by_domain = (
-        30.0 * relevance + 3.0 * noise,  # minutes that the user will listen
-        np.clip(0.2 + 0.6 * appeal + 0.1 * np.log(intensity) + 0.05 * noise, 0.0, 1.0),  # "probability"
-        np.clip(relevance + 0.15 * noise, 0.0, 1.0),  # probability of a save
-        np.maximum(135.0 * (0.05 + 0.1 * relevance) + 2.0 * noise, 0.0),  # money
-        np.exp(0.5 * noise),  # propensity score of a model that does not work
-    )
-    return np.asarray(np.choose(domain, by_domain))
-
-
-def _domain_code(name: str) -> int:
-    return [domain.name for domain in DOMAINS].index(name)
+    match generator.belief:
+        case "informative":
+            worth = relevance + 0.12 * noise
+        case "loudness":
+            worth = 0.2 + 0.6 * appeal + 0.1 * np.log(intensity) + 0.05 * noise
+        case "price_blind":
+            worth = _EXAGGERATION + 0.1 * relevance + 0.015 * noise
+        case "noise":
+            worth = np.exp(0.5 * noise)
+    return np.asarray(generator.scale * np.maximum(worth, 0.0))

@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from homing.schema import Users, Vocabulary
 from homing.schema.times import DAY, HOUR, to_datetime
-from homing.simulator.catalogue import CATEGORIES, TOPICS
-from homing.simulator.channels import ByChannel
-from homing.simulator.habit import Habit
 from homing.simulator.identifiers import id_bytes, md5_words
-from homing.simulator.latents import NEVER, Mood, Traits
+from homing.simulator.latents import NEVER, Mood, Reach, Traits
 from homing.simulator.randomness import Purpose, stream
-from homing.simulator.response import Delay
+from homing.simulator.setup import Setup
+from homing.simulator.spec import People, Spec
 
 #: zone, country, share of the users; with offsets of 30 and 45 minutes
 ZONES: Final = (
@@ -41,13 +39,12 @@ ZONES: Final = (
     ("Australia/Adelaide", "AU", 0.01),
     ("Australia/Sydney", "AU", 0.02),
 )
+_REGIONS: Final = {name: {"Europe": 0, "America": 1}.get(name.split("/")[0], 2) for name, _, _ in ZONES}
 COUNTRIES: Final = tuple(dict.fromkeys(country for _, country, _ in ZONES))
 DEVICES: Final = ("ios", "android", "web")
 AGE_BANDS: Final = ("under_25", "25_to_34", "35_to_49", "50_and_over")
 PLANS: Final = ("free", "premium")
-NUMERIC: Final = ("x_library_size", "x_family_size")  # the first is informative, the second is noise
 CATEGORICAL: Final = ("x_plan", "x_country", "x_device", "x_age_band", "x_favourite_topic")
-VALUES: Final = (PLANS, COUNTRIES, DEVICES, AGE_BANDS, TOPICS)
 
 #: daily rhythms as (hour, width in hours, weight) of bumps: commuter, worker, evening, night, daytime
 _RHYTHMS: Final = (
@@ -69,11 +66,13 @@ _RHYTHM_BY_AGE: Final = np.array(
     ]
 )
 
-_OPT_IN: Final = ByChannel(push=0.05, email=1.3, in_app=3.5)  # logit; push: published, about half of users
-_OPT_IN_BY_HABIT: Final = ByChannel(push=1.6, email=0.8, in_app=0.5)  # by habit, centred at 0.45; assumed
 _OPT_IN_BY_DEVICE: Final = {"push": (-0.35, 0.5, -0.6)}  # logit by DEVICES; assumed
-_OPTED_OUT_BEFORE: Final = 0.04  # share of opt-ins that ended before the period; assumed
-_NEWCOMERS: Final = 0.05  # share of the users who sign up during the period; assumed
+#: logit offset of opens by AGE_BANDS; assumed
+_AFFINITY_BY_AGE: Final = {
+    "push": (0.3, 0.1, -0.1, -0.4),
+    "email": (-0.4, -0.1, 0.2, 0.4),
+    "in_app": (0.2, 0.1, 0.0, -0.2),
+}
 
 
 @dataclass(frozen=True)
@@ -112,73 +111,60 @@ def _offset(name: str, instant: datetime) -> int:
     return round(offset.total_seconds() * 1_000_000)
 
 
+def _shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights [..., places] scaled to sum to one."""
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
 def _pick(shares: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return a place for each uniform [n] from shares [places] or [n, places]."""
     cumulative = np.cumsum(shares, axis=-1)
     return np.asarray((uniform[:, None] >= cumulative[..., :-1]).sum(axis=1), np.int64)
 
 
-def build_population(
-    users: int, days: int, seed: int, start: int, channels: tuple[str, ...], habit: Habit, delay: Delay
-) -> Population:
+def build_population(spec: Spec, setup: Setup) -> Population:
     """Draw the users. Habit starts near the level at which visits and decay balance."""
-    rng = stream(seed, -1, Purpose.population)
+    p, users, channels, start = spec.people, setup.users, setup.channels, setup.start
+    rng = stream((setup.seed, setup.first), -1, Purpose.population)
     uniform = rng.random((10, users))
     normal = rng.standard_normal((8, users))
+    rest = np.sqrt(1.0 - p.correlation**2)
 
-    zone = _pick(np.array([share for _, _, share in ZONES]), uniform[0])
-    device = _pick(np.array([0.38, 0.47, 0.15]), uniform[1])
-    age = _pick(np.array([0.28, 0.32, 0.25, 0.15]), uniform[2])
-    archetype = _pick(_RHYTHM_BY_AGE[age], uniform[3])
-
-    taste = np.exp(1.3 * rng.standard_normal((users, len(TOPICS))))
-    taste /= np.linalg.norm(taste, axis=1, keepdims=True)
-    favourite = np.where(
-        uniform[4] < 0.8, taste.argmax(axis=1), _pick(np.full(len(TOPICS), 1 / 8), uniform[5])
+    zone = _pick(
+        _shares(np.array([p.regions[_REGIONS[name]] * share for name, _, share in ZONES])), uniform[0]
     )
+    device = _pick(np.array(p.devices), uniform[1])
+    age = _pick(np.array([0.28, 0.32, 0.25, 0.15]), uniform[2])
+    archetype = _pick(_shares(_RHYTHM_BY_AGE * np.array(p.rhythms))[age], uniform[3])
 
-    intensity = 1.5 * np.exp(0.7 * normal[0])
-    content_match = 1.0 / (1.0 + np.exp(-(0.7 + 0.6 * normal[1])))
+    taste, later_taste = (_tastes(rng, users, len(spec.topics), p.taste_spread) for _ in range(2))
+    any_topic = _pick(np.full(len(spec.topics), 1 / len(spec.topics)), uniform[5])
+    favourite = np.where(uniform[4] < 0.8, taste.argmax(axis=1), any_topic)
+
+    intensity = p.intensity * np.exp(p.intensity_spread * normal[0])
+    content_match = _share(p.match + p.match_spread * (p.correlation * normal[0] + rest * normal[1]))
+    habit = spec.mechanisms.habit
     balance = 1.0 - habit.decay / np.maximum(intensity * content_match * habit.growth, 1e-6)
     level = np.clip(np.clip(balance, 0.03, 0.95) * np.exp(0.3 * normal[2]), 0.02, 0.98)
-    price = normal[3]
-    free = uniform[6] < 1.0 / (1.0 + np.exp(-(0.5 + 0.9 * price - 1.2 * (level - 0.45))))
+    price = -p.correlation * normal[0] + rest * normal[3]
+    free = uniform[6] < _share(p.free + 0.9 * price - 1.2 * (level - 0.45))
 
-    by_age = {
-        "push": (0.3, 0.1, -0.1, -0.4),
-        "email": (-0.4, -0.1, 0.2, 0.4),
-        "in_app": (0.2, 0.1, 0.0, -0.2),
-    }
-    affinity = np.empty((users, len(channels)))
-    own = rng.standard_normal((users, len(channels)))
-    for column, name in enumerate(channels):
-        affinity[:, column] = 0.7 * own[:, column] + np.array(by_age[name])[age]
+    affinity = p.affinity_spread * rng.standard_normal((users, len(channels)))
+    affinity += np.array([_AFFINITY_BY_AGE[name] for name in channels]).T[age]
 
-    newcomer = uniform[7] < _NEWCOMERS
+    newcomer = uniform[7] < p.newcomers
     tenure = np.minimum(np.exp(5.3 + 1.2 * normal[4]), 3650.0) * DAY
-    signed_up = np.where(newcomer, start + uniform[8] * days * DAY, start - HOUR - tenure).astype(np.int64)
-    level = np.where(newcomer, 0.35, level)
+    signed_up = np.where(newcomer, start + uniform[8] * setup.days * DAY, start - HOUR - tenure)
+    signed_up = signed_up.astype(np.int64)
+    level = np.where(newcomer, p.newcomer_habit, level)
     dormant = ~newcomer & (uniform[9] < 0.6 * np.exp(-level / 0.08))
-
-    base, slope = _OPT_IN.of(channels), _OPT_IN_BY_HABIT.of(channels)
-    offset = np.stack(
-        [np.array(_OPT_IN_BY_DEVICE.get(name, (0.0, 0.0, 0.0)))[device] for name in channels], 1
-    )
-    logit = base + slope * (level[:, None] - 0.45) + offset
-    joined = rng.random((users, len(channels))) < 1.0 / (1.0 + np.exp(-logit))
-    left = (rng.random((users, len(channels))) < _OPTED_OUT_BEFORE) & ~newcomer[:, None]
-    ended = signed_up[:, None] + ((start - signed_up)[:, None] * rng.uniform(0.1, 0.99, left.shape)).astype(
-        np.int64
-    )
-
-    family = 1 + np.floor(3 * rng.random(users) ** 2)
     library = np.log1p(np.exp(3.0 + 0.8 * np.log(intensity) + 0.7 * normal[5]))
+    family = 1 + np.floor(3 * rng.random(users) ** 2)
     country = np.array([COUNTRIES.index(name) for _, name, _ in ZONES])[zone]
-    digits = id_digits(users)
-    push_delay = np.array([delay.ios_push, delay.android_push, delay.median.push])[device]
+    delay = spec.mechanisms.response.delay
     return Population(
         users=Users(
-            hash=md5_words(id_bytes("user-", np.arange(users), digits)),
+            hash=md5_words(user_ids(setup.first + np.arange(users))),
             zone=zone.astype(np.int32),
             signed_up_at=signed_up,
             numeric=np.column_stack([library, family]).astype(np.float32),
@@ -186,6 +172,7 @@ def build_population(
         ),
         traits=Traits(
             taste=taste,
+            later_taste=later_taste,
             intensity=intensity,
             content_match=content_match,
             minutes=np.exp(0.3 * normal[6]),
@@ -193,27 +180,69 @@ def build_population(
             shift=0.8 * normal[7],
             affinity=affinity,
             price_sensitivity=price,
-            push_delay=push_delay,
-            free_plan=free,
+            push_delay=np.array([delay.ios_push, delay.android_push, delay.median.push])[device],
             signed_up_at=signed_up,
         ),
         mood=Mood(
             habit=level,
+            average=level,
             dormant=dormant,
             fatigue=np.zeros((users, len(channels))),
-            memory=np.zeros((users, len(CATEGORIES))),
+            memory=np.zeros((users, len(spec.categories))),
             free_plan=free,
-            reachable_from=np.where(joined, signed_up[:, None], NEVER),
-            unreachable_from=np.where(joined & left, ended, NEVER),
+            moved=np.full(users, NEVER),
+            reach=_reach(rng, spec, setup, level, device, signed_up, newcomer),
         ),
     )
 
 
-def id_digits(users: int) -> int:
-    """Return how many digits a user id has: six, or more where there are more users."""
-    return max(6, len(str(users - 1)))
+def _tastes(rng: np.random.Generator, users: int, topics: int, spread: float) -> NDArray[np.float64]:
+    weights = np.exp(spread * rng.standard_normal((users, topics)))
+    return np.asarray(weights / np.linalg.norm(weights, axis=1, keepdims=True))
 
 
-def vocabularies() -> dict[str, Vocabulary]:
+def _reach(
+    rng: np.random.Generator,
+    spec: Spec,
+    setup: Setup,
+    level: NDArray[np.float64],
+    device: NDArray[np.int64],
+    signed_up: NDArray[np.int64],
+    newcomer: NDArray[np.bool_],
+) -> Reach:
+    """Return opt-ins at sign-up, more where habit is higher; some of them ended before the period."""
+    p, channels, start = spec.people, setup.channels, setup.start
+    shape = (setup.users, len(channels))
+    offset = np.stack(
+        [np.array(_OPT_IN_BY_DEVICE.get(name, (0.0, 0.0, 0.0)))[device] for name in channels], 1
+    )
+    logit = p.opt_in.of(channels) + p.opt_in_by_habit.of(channels) * (level[:, None] - 0.45) + offset
+    joined = rng.random(shape) < _share(logit)
+    left = (rng.random(shape) < p.opted_out_before) & ~newcomer[:, None]
+    span = (start - signed_up)[:, None] * rng.uniform(0.1, 0.99, shape)
+    ended = signed_up[:, None] + span.astype(np.int64)
+    return Reach(
+        since=np.where(joined, signed_up[:, None], NEVER),
+        until=np.where(joined & left, ended, NEVER),
+        lost=np.zeros(shape, np.bool_),
+    )
+
+
+def _share(logit: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1.0 / (1.0 + np.exp(-logit)))
+
+
+def user_ids(number: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the ids of users by their numbers [n], all of one part, as ASCII bytes [n, length]."""
+    return id_bytes("user-", number, max(6, len(str(int(number.max(initial=0))))))
+
+
+def numeric_names(people: People) -> tuple[str, str]:
+    """Return the names of the users' numeric features: the first is informative, the second is noise."""
+    return (f"x_{people.activity}", "x_family_size")
+
+
+def vocabularies(topics: tuple[str, ...]) -> dict[str, Vocabulary]:
     """Return the values of the users' categorical features."""
-    return {name: Vocabulary(values) for name, values in zip(CATEGORICAL, VALUES, strict=True)}
+    values = (PLANS, COUNTRIES, DEVICES, AGE_BANDS, topics)
+    return {name: Vocabulary(names) for name, names in zip(CATEGORICAL, values, strict=True)}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing.schema import InputError, Messages
 from homing.schema.times import DAY, MISSING, format_time
-from homing.simulator.latents import Mood
+
+if TYPE_CHECKING:
+    from homing.simulator.latents import Reach
 
 UNIFORMS = 9  # numbers in [0, 1) that the outcomes of one send take
 NORMALS = 4  # standard normal numbers that they take
@@ -52,7 +54,7 @@ def nothing() -> Sending:
     return Sending(*(none,) * 5, np.empty((0, 2), np.uint64), np.empty((0, UNIFORMS)), np.empty((0, NORMALS)))
 
 
-def check_sending(sending: Sending, day_start: int, mood: Mood, messages: Messages) -> None:
+def check_sending(sending: Sending, day_start: int, reach: Reach, messages: Messages) -> None:
     """Refuse sends that no rule-abiding platform would make.
 
     Raises:
@@ -60,7 +62,7 @@ def check_sending(sending: Sending, day_start: int, mood: Mood, messages: Messag
             the next, a message is not valid or not made for the channel, or the user is not reachable.
     """
     for name, size in (
-        ("user", len(mood.habit)),
+        ("user", len(reach.since)),
         ("message", len(messages)),
         ("channel", messages.channels.shape[1]),
     ):
@@ -79,9 +81,9 @@ def check_sending(sending: Sending, day_start: int, mood: Mood, messages: Messag
         (until != MISSING) & (sending.slot_start >= until)
     )
     _refuse(invalid, sending, "the message must be valid at slot_start", day_start)
-    since = mood.reachable_from[sending.user, sending.channel]
-    left = mood.unreachable_from[sending.user, sending.channel]
-    unreachable = (since > sending.slot_start) | (left <= day_start)
+    since = reach.since[sending.user, sending.channel]
+    left = reach.until[sending.user, sending.channel]
+    unreachable = (since >= day_start) | (left < day_start)  # at the epoch: what comes later is not known
     _refuse(unreachable, sending, "the user must be reachable through the channel; see consents()", day_start)
 
 

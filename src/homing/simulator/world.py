@@ -1,155 +1,115 @@
-"""A music-streaming service in which clicks and loyalty part ways, seen as a platform would see it."""
+"""What a world is: people who may be sent messages, and who answer a day's sends with events.
+
+A world of your own is a subclass of `World` with a constructor that takes a `Setup` and a method `live`;
+register the class as an entry point of the group `homing.worlds`, and every command knows it by that name.
+`make_scenery` makes what is there from plain columns, `homing.simulator.contract` has the tests that every
+world must pass.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.schema import (
-    Consents,
-    InputError,
-    Messages,
-    Opportunities,
-    Users,
-    Vocabularies,
-    Vocabulary,
-)
+from homing.schema import Consents, InputError, Messages, Opportunities, Users, Vocabularies
 from homing.schema.times import DAY
-from homing.simulator.catalogue import CATEGORIES, DOMAINS, TONES, TOPICS, build_catalogue
-from homing.simulator.channels import KNOWN, check_channels
-from homing.simulator.day import simulate_day
-from homing.simulator.log import Block, EventLog
-from homing.simulator.mechanisms import Mechanisms
-from homing.simulator.opportunities import GENERATORS, build_opportunities
-from homing.simulator.population import (
-    NUMERIC,
-    ZONES,
-    build_population,
-    rhythm_table,
-    vocabularies,
-    zone_offsets,
-)
+from homing.simulator import tables
+from homing.simulator.identifiers import id_bytes, id_text
+from homing.simulator.latents import Reach
+from homing.simulator.log import Block, ConsentLog, EventLog
+from homing.simulator.population import user_ids
 from homing.simulator.randomness import Purpose, stream
-from homing.simulator.sending import NORMALS, UNIFORMS, Sending, check_sending, nothing
-from homing.simulator.setting import Setting
-from homing.simulator.tables import (
-    Table,
-    consents_so_far,
-    consents_table,
-    events_table,
-    messages_table,
-    opportunities_table,
-    users_table,
-)
-
-#: Monday 2026-01-05T00:00Z.
-DEFAULT_START: Final = 1_767_571_200_000_000
+from homing.simulator.scenery import Scenery
+from homing.simulator.sending import NORMALS, UNIFORMS, Sending, check_sending
+from homing.simulator.setup import PART_USERS, Setup
+from homing.simulator.tables import Table
 
 
-class StreamingWorld:
-    """Users, messages and opportunities of a whole period, and events as far as the days have been simulated.
+class World(ABC):
+    """A part of a population over a period, as far as its days have been simulated.
 
-    Days run from midnight to midnight UTC and are simulated in order by `respond`. Same arguments and same
-    sends give the same log; what happens to a user never depends on what others are sent.
+    Days run from midnight to midnight UTC and are simulated in order by `respond`. Same setup and same sends
+    give the same log; what happens to a user never depends on what others are sent.
     """
 
-    def __init__(
-        self,
-        users: int,
-        days: int,
-        seed: int = 0,
-        start: int = DEFAULT_START,
-        channels: tuple[str, ...] = KNOWN,
-        mechanisms: Mechanisms | None = None,
-    ) -> None:
-        """Make the world.
-
-        Args:
-            users: how many people there are, those included who sign up during the period.
-            days: length of the period.
-            seed: of all randomness.
-            start: us, a midnight in UTC.
-            channels: of push, email and in_app; their order gives the codes.
-            mechanisms: what happens in the world; the default when absent.
+    def __init__(self, setup: Setup, scenery: Scenery) -> None:
+        """Begin before the first day.
 
         Raises:
-            InputError: no users, no days, a negative seed, a start that is not midnight, an unknown channel.
+            InputError: more people than a part has.
         """
-        if users < 1 or days < 1 or seed < 0:
-            raise InputError(f"users == {users}, days == {days}, seed == {seed}: must be >= 1, >= 1 and >= 0")
-        if start % DAY:
-            raise InputError(f"start == {start}, must be a midnight in UTC, in microseconds since 1970")
-        names = check_channels(channels)
-        mechanisms = mechanisms or Mechanisms()
-        self.days, self.start = days, start
+        if setup.users > PART_USERS:
+            raise InputError(
+                f"users == {setup.users:,}, must be <= {PART_USERS:,} in one world; make one for each of "
+                "setup.parts()"
+            )
+        self.setup, self._scenery = setup, scenery
         self._day = 0
-        self._catalogue = build_catalogue(seed, start, days, names)
-        self._population = build_population(
-            users, days, seed, start, names, mechanisms.habit, mechanisms.response.delay
-        )
-        self._generated = build_opportunities(seed, start, days, self._population.traits, self._catalogue)
-        self._setting = Setting(
-            seed=seed,
-            start=start,
-            channels=names,
-            mechanisms=mechanisms,
-            catalogue=self._catalogue,
-            traits=self._population.traits,
-            zone=self._population.users.zone,
-            offsets=zone_offsets(start, days),
-            rhythm=rhythm_table(),
-        )
-        self._mood = self._population.mood
-        self._waiting = nothing()
         self._log = EventLog()
+        self._consents = ConsentLog(scenery.reach)
+
+    @abstractmethod
+    def live(self, day: int, sending: Sending) -> tuple[list[Block], Reach]:
+        """Return a day's events, in any order, and who can be reached when after it.
+
+        Events may lie after the day: they stay unseen until then. Each channel of each user begins or ends
+        to be reachable at most once a day. `sending` has luck of its own in every row, which depends on
+        setup, day and user only: use it, and policies that are compared meet the same luck.
+
+        Args:
+            day: from 0.
+            sending: at most one row a user, all of them allowed.
+        """
+
+    @property
+    def days(self) -> int:
+        """Length of the period."""
+        return self.setup.days
+
+    @property
+    def start(self) -> int:
+        """Its beginning, us."""
+        return self.setup.start
 
     @property
     def vocabularies(self) -> Vocabularies:
         """The names behind all codes."""
-        return Vocabularies(
-            channels=Vocabulary(self._setting.channels),
-            zones=Vocabulary(tuple(name for name, _, _ in ZONES)),
-            messages=self._catalogue.vocabulary,
-            domains=Vocabulary(tuple(domain.name for domain in DOMAINS)),
-            categories=Vocabulary(CATEGORIES),
-            generators=Vocabulary(GENERATORS),
-            numeric={
-                "users": NUMERIC,
-                "messages": (*(f"x_topic[{place}]" for place in range(len(TOPICS))), "x_quality"),
-                "opportunities": (),
-            },
-            categorical={
-                "users": vocabularies(),
-                "messages": {"x_tone": Vocabulary(TONES)},
-                "opportunities": {},
-            },
-        )
+        return self._scenery.vocabularies
 
     @property
     def messages(self) -> Messages:
         """The catalogue of the whole period."""
-        return self._catalogue.messages
+        return self._scenery.messages
 
     @property
     def users(self) -> Users:
         """All people, those included who have yet to sign up; they are reachable only from then on."""
-        return self._population.users
+        return self._scenery.users
 
     @property
     def opportunities(self) -> Opportunities:
         """Opportunities of the whole period; each is known from its `created_at` on."""
-        return self._generated.opportunities
+        return self._scenery.opportunities
 
     @property
     def now(self) -> int:
         """The end of the last simulated day, in us."""
         return self.start + self._day * DAY
 
+    @property
+    def reach(self) -> Reach:
+        """Who can be reached when, as the last simulated day left it; for `live`, platforms see less."""
+        return self._consents.reach
+
     def consents(self) -> Consents:
         """Return opt-ins and opt-outs before `now`."""
-        return consents_so_far(self._mood, self.now)[0]
+        return self._consents.before(self.now).consents
+
+    def reachable(self) -> NDArray[np.bool_]:
+        """Return who is reachable at `now`, [users, channels]."""
+        return self._consents.reachable(self.now)
 
     def respond(
         self,
@@ -187,7 +147,7 @@ class StreamingWorld:
                 f"columns have lengths {sorted(lengths)} and decision_id has shape {decision_id.shape}; "
                 "all must be [n], and decision_id [n, 2]"
             )
-        rng = stream(self._setting.seed, day, Purpose.sends)
+        rng = stream(self.setup.luck, day, Purpose.sends)
         codes = user.astype(np.int64)
         known = np.clip(codes, 0, len(self.users) - 1)  # luck by user; codes out of range are refused below
         sending = Sending(
@@ -200,11 +160,11 @@ class StreamingWorld:
             uniform=rng.random((len(self.users), UNIFORMS))[known],
             normal=rng.standard_normal((len(self.users), NORMALS))[known],
         )
-        check_sending(sending, self.now, self._mood, self.messages)
-        outcome = simulate_day(self._setting, self._mood, day, sending, self._waiting)
-        self._mood, self._waiting = outcome.mood, outcome.waiting
+        check_sending(sending, self.now, self._consents.reach, self.messages)
+        blocks, reach = self.live(day, sending)
         self._day += 1
-        self._log.advance(outcome.blocks, self.now)
+        self._log.advance(blocks, self.now)
+        self._consents.advance(reach)
 
     def events(self, since_day: int = 0) -> dict[str, NDArray[np.generic]]:
         """Return the events from a day on and before `now`, in the order of time, as columns of codes.
@@ -215,24 +175,24 @@ class StreamingWorld:
             of a session, money of a conversion, else 1).
         """
         first, block = self._log.since(since_day)
-        return {"id": first + np.arange(len(block)), **_columns(block)}
+        return {"id": first + np.arange(len(block)), **vars(block)}
 
     def tables(self) -> dict[str, Table]:
         """Return users, consents, messages, opportunities and events as columns of the data contract.
 
         Ids are text, times int64 us (`homing.schema.times.MISSING` where empty), references of organic events
-        empty text, missing numbers NaN, lists of channels object arrays, embeddings float32 [n, 8].
+        empty text, missing numbers NaN, lists of channels object arrays, embeddings float32 [n, d].
         """
-        users, names = len(self.users), self._setting.channels
-        first, block = self._log.since(0)
+        words, (first, block) = self.vocabularies, self._log.since(0)
+        user_id = id_text(user_ids(self.setup.first + np.arange(len(self.users))))
+        part = self.setup.first // PART_USERS
+        event_id = id_text(id_bytes(f"evt-{part}-", first + np.arange(len(block)), 9))
         return {
-            "users": users_table(self._population),
-            "consents": consents_table(self._mood, self.now, names),
-            "messages": messages_table(self._catalogue, names),
-            "opportunities": opportunities_table(self._generated, users, self._catalogue),
-            "events": events_table(block, first, users, self._catalogue, names),
+            "users": tables.users_table(words, self.users, user_id),
+            "consents": tables.consents_table(words, self._consents.before(self.now), user_id),
+            "messages": tables.messages_table(words, self.messages),
+            "opportunities": tables.opportunities_table(
+                words, self.opportunities, id_text(self._scenery.opportunity_ids), user_id
+            ),
+            "events": tables.events_table(words, block, event_id, user_id),
         }
-
-
-def _columns(block: Block) -> dict[str, NDArray[np.generic]]:
-    return dict(vars(block))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.simulator.channels import ByChannel
-from homing.simulator.response import MEAN_RELEVANCE
+from homing.simulator.mechanisms.response import MEAN_RELEVANCE
 
 Floats = NDArray[np.float64]
 

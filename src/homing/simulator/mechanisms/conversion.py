@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.simulator.response import MEAN_RELEVANCE
+from homing.simulator.mechanisms.log_normal import share_within
+from homing.simulator.mechanisms.response import MEAN_RELEVANCE
 
 Floats = NDArray[np.float64]
 
@@ -19,22 +20,13 @@ class Goal:
     rate: float  # probability of a conversion after a click, for an average user and message
     money: float  # value of a conversion
     delay: float  # median minutes from click to conversion
-    priced: bool  # whether price sensitivity lowers it
+    priced: bool = False  # whether price sensitivity lowers it
 
 
 @dataclass(frozen=True)
 class Conversion:
     """Conversions after clicks and during organic visits."""
 
-    goals: dict[str, Goal] = field(
-        default_factory=lambda: {
-            "new_releases": Goal(0.16, 0.5, 4.0, False),
-            "podcasts": Goal(0.18, 0.8, 10.0, False),
-            "playlists": Goal(0.20, 0.3, 5.0, False),
-            "concerts": Goal(0.05, 45.0, 600.0, True),
-            "premium": Goal(0.06, 9.99, 1200.0, True),
-        }
-    )
     organic: float = 0.010  # probability that a day with an organic visit converts unasked; assumed
     organic_money: float = 1.0
     relevance: float = 1.5  # log rate by centred cosine; assumed
@@ -62,3 +54,12 @@ def conversion_delay(p: Conversion, median: Floats, normal: Floats) -> Floats:
     if not p.delayed_on:
         return np.ones_like(median)
     return np.asarray(median * np.exp(p.spread * normal))
+
+
+def converted_within(p: Conversion, median: Floats, minutes: Floats) -> Floats:
+    """Return the probability that `conversion_delay` is at most so many minutes, of the arguments' shape."""
+    if not p.delayed_on:
+        return np.asarray(
+            np.broadcast_to(minutes, np.broadcast_shapes(minutes.shape, median.shape)) >= 1.0, np.float64
+        )
+    return share_within(minutes, median, p.spread)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.simulator.channels import ByChannel
+from homing.simulator.mechanisms.log_normal import share_within
 
 MEAN_RELEVANCE = 0.4  # mean cosine of a user's taste and a message's topics; effects are centred on it
 
@@ -22,7 +23,7 @@ class Opening:
     """Weights of the logit of an open. A weight of zero or a switch takes a mechanism out."""
 
     base: ByChannel = field(
-        default=ByChannel(push=-3.85, email=-1.75, in_app=-2.1)
+        default=ByChannel(push=-4.45, email=-1.75, in_app=-2.1)
     )  # logit of an average send
     relevance: float = 2.6  # by cosine of taste and topics, centred; assumed
     appeal: float = 1.2  # by how loud the message is, centred at 0.5; assumed
@@ -31,9 +32,15 @@ class Opening:
     )  # by log receptivity; assumed
     habit: float = 0.8  # by habit, centred at 0.5; assumed
     dormant: float = -1.2  # people who left rarely look; assumed
+    staleness: float = 0.35  # by urgency, for each doubling of the days since the message came out; assumed
+    readiness: ByChannel = field(
+        default=ByChannel(push=1.0, email=0.0, in_app=0.0)
+    )  # on a day on which the user comes anyway: opens move visits more than they make them; assumed
     relevance_on: bool = True
     affinity_on: bool = True
     moment_on: bool = True
+    staleness_on: bool = True
+    readiness_on: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Delay:
     longest: ByChannel = field(
         default=ByChannel(push=1440.0, email=4320.0, in_app=5.0)
     )  # later opens do not come
+    on: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ class Worth:
     relevance: float = 3.0  # assumed
     quality: float = 2.5  # assumed
     appeal: float = -2.0  # loud messages promise more than they hold: clicks and loyalty part; assumed
+    on: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,7 @@ def open_logit(
     receptivity: Floats,
     habit: Floats,
     dormant: NDArray[np.bool_],
+    staleness: Floats,
 ) -> Floats:
     """Return the logit of an open before fatigue and repetition.
 
@@ -107,6 +117,7 @@ def open_logit(
         receptivity: [n] the user's activity at the local hour over its mean over the day, > 0.
         habit: [n] in [0, 1].
         dormant: [n] whether the user has left.
+        staleness: [n] urgency times log2(1 + days since the message came out), >= 0.
 
     Returns:
         [n] logits.
@@ -118,7 +129,25 @@ def open_logit(
         logit = logit + affinity
     if p.moment_on:
         logit = logit + moment_weight * np.log(np.clip(receptivity, 0.2, 4.0))
+    if p.staleness_on:
+        logit = logit - p.staleness * staleness
     return np.asarray(logit)
+
+
+def ready_open_probability(p: Opening, logit: Floats, weight: Floats, ready: Floats) -> Floats:
+    """Return the probability [n] of an open, given how likely the user is to come anyway that day.
+
+    `ready * sigmoid(logit + weight) + (1 - ready) * sigmoid(logit)`
+
+    Args:
+        p: the switch.
+        logit: [n] of an open on a day on which the user does not come anyway.
+        weight: [n] of readiness in the channel.
+        ready: [n] probability of such a day; 0 or 1 where it is known.
+    """
+    if not p.readiness_on:
+        return sigmoid(logit)
+    return np.asarray(ready * sigmoid(logit + weight) + (1.0 - ready) * sigmoid(logit))
 
 
 def click_probability(p: Clicking, base: Floats, relevance: Floats, quality: Floats) -> Floats:
@@ -128,6 +157,8 @@ def click_probability(p: Clicking, base: Floats, relevance: Floats, quality: Flo
 
 def worth_probability(p: Worth, relevance: Floats, quality: Floats, appeal: Floats) -> Floats:
     """Return the probability [n] that the visit was worth it: not the same order as clicks."""
+    if not p.on:
+        return np.full_like(relevance, sigmoid(np.asarray(p.base)))
     return sigmoid(
         p.base
         + p.relevance * (relevance - MEAN_RELEVANCE)
@@ -136,6 +167,13 @@ def worth_probability(p: Worth, relevance: Floats, quality: Floats, appeal: Floa
     )
 
 
-def open_delay(median: Floats, spread: Floats, normal: Floats) -> Floats:
-    """Return log-normal delays [n] in minutes: `median * exp(spread * normal)`."""
+def open_delay(p: Delay, median: Floats, spread: Floats, normal: Floats) -> Floats:
+    """Return log-normal delays [n] in minutes: `median * exp(spread * normal)`, or none when off."""
+    if not p.on:
+        return np.zeros_like(median)
     return np.asarray(median * np.exp(spread * normal))
+
+
+def opened_within(p: Delay, median: Floats, spread: Floats, minutes: Floats) -> Floats:
+    """Return the probability [n] that `open_delay` is at most so many minutes."""
+    return share_within(minutes, median, spread) if p.on else (minutes >= 0).astype(np.float64)

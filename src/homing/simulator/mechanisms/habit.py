@@ -49,6 +49,11 @@ def next_habit(p: Habit, habit: Floats, worthwhile: Floats, annoyance: Floats) -
     return np.clip(grown * (1.0 - np.minimum(annoyance, 0.9)), p.floor, 1.0)
 
 
+def leave_hazard(p: Churn, habit: Floats) -> Floats:
+    """Return the probability [users] of leaving on a day without a visit: `leave * exp(-habit / scale)`."""
+    return np.asarray(p.leave * np.exp(-habit / p.scale)) if p.on else np.zeros_like(habit)
+
+
 def next_dormant(
     p: Churn,
     dormant: NDArray[np.bool_],
@@ -69,6 +74,6 @@ def next_dormant(
     """
     if not p.on:
         return dormant
-    leaves = uniform < p.leave * np.exp(-habit / p.scale)
+    leaves = uniform < leave_hazard(p, habit)
     stays_away = (uniform >= p.come_back) & ~visited
     return np.where(dormant, stays_away, leaves & ~visited)

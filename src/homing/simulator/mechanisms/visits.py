@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from homing.schema.times import HOUR
+from homing.simulator.mechanisms.log_normal import clipped_mean
+
 Floats = NDArray[np.float64]
 
 _MOST_A_DAY = 16  # visits; more than this are cut
+_SHORTEST = 0.5  # minutes of a visit
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,13 @@ class Week:
 
 @dataclass(frozen=True)
 class Displacement:
-    """A visit that a message caused takes the place of one that would have come later that day. Assumed.
+    """A visit that a message caused takes the place of one that would have come within a day. Assumed.
 
     Chosen so that an open has a large effect within the hour and a small one within the day.
     """
 
     probability: float = 0.7
+    hours: float = 24.0  # that a visit is brought forward, at most
     on: bool = True
 
 
@@ -40,6 +45,18 @@ class Length:
     disappointing: float = 0.35  # factor on visits that were not worth it
     caused: float = 0.8  # factor on visits that a message caused
     longest: float = 360.0
+
+
+def visit_mean(p: Week, intensity: Floats, habit: Floats, dormant: NDArray[np.bool_]) -> Floats:
+    """Return the mean number of own visits [users] on the busiest weekday; other weekdays thin them out.
+
+    Args:
+        p: the week.
+        intensity: [users] visits a day at full habit.
+        habit: [users] in [0, 1].
+        dormant: [users] whether the user has left: no visits.
+    """
+    return np.asarray(weekday_factor(p, np.arange(7)).max() * intensity * habit * ~dormant)
 
 
 def visit_counts(mean: Floats, uniform: Floats) -> NDArray[np.int64]:
@@ -55,6 +72,24 @@ def visit_counts(mean: Floats, uniform: Floats) -> NDArray[np.int64]:
         term = term * mean / k
         below = below + term
     return count
+
+
+def no_visit(mean: Floats, share: Floats) -> Floats:
+    """Return the probability that none of `visit_counts` falls where each falls with probability `share`.
+
+    Args:
+        mean: [n] Poisson mean of the day before the cut.
+        share: [n] or [n, places], in [0, 1].
+    """
+    mean = mean.reshape(len(mean), *(1,) * (share.ndim - 1))
+    term, seen = np.exp(-mean), np.zeros_like(mean)
+    power, none = np.ones_like(share), np.zeros_like(share)
+    for k in range(_MOST_A_DAY):
+        none += term * power
+        seen = seen + term
+        power = power * (1.0 - share)
+        term = term * mean / (k + 1)
+    return np.asarray(none + (1.0 - seen) * power)
 
 
 def weekday_factor(p: Week, weekday: NDArray[np.int64]) -> Floats:
@@ -80,7 +115,15 @@ def hour_of_day(cumulative: Floats, archetype: NDArray[np.int16], uniform: Float
 def visit_minutes(p: Length, scale: Floats, normal: Floats, worthwhile: NDArray[np.bool_]) -> Floats:
     """Return minutes [n]: `median * scale * exp(spread * normal)`, shorter when disappointing."""
     minutes = p.median * scale * np.exp(p.spread * normal) * np.where(worthwhile, 1.0, p.disappointing)
-    return np.clip(minutes, 0.5, p.longest)
+    return np.clip(minutes, _SHORTEST, p.longest)
+
+
+def mean_minutes(p: Length, scale: Floats, worth: Floats) -> Floats:
+    """Return the mean of `visit_minutes` [n] when the visit is worth it with probability `worth` [n]."""
+    good, bad = (
+        clipped_mean(p.median * scale * f, p.spread, _SHORTEST, p.longest) for f in (1.0, p.disappointing)
+    )
+    return np.asarray(worth * good + (1.0 - worth) * bad)
 
 
 def displaced(
@@ -91,28 +134,31 @@ def displaced(
     caused_user: NDArray[np.int64],
     caused_at: NDArray[np.int64],
     uniform: Floats,
-) -> NDArray[np.bool_]:
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which organic visits do not happen, because a caused visit has already been.
 
     Args:
         p: parameters.
         user: [visits] of each organic visit, sorted by (user, at).
         at: [visits] us.
-        caused_user: [k] of each caused visit, each user at most once.
+        caused_user: [k] of each caused visit.
         caused_at: [k] us.
         uniform: [k] luck of each caused visit.
 
     Returns:
-        [visits] the first organic visit after each caused one, for the share `probability` of them.
+        [visits] the first organic visit within `hours` after each caused one, for the share `probability` of
+        them; [k] which of those found none among these visits.
     """
     gone = np.zeros(len(user), np.bool_)
-    if not p.on or not len(user) or not len(caused_user):
-        return gone
+    lucky = (uniform < p.probability) & p.on
+    if not len(user) or not lucky.any():
+        return gone, lucky
     base = min(int(at.min()), int(caused_at.min()))
     span = max(int(at.max()), int(caused_at.max())) - base + 1
     keys = user * span + (at - base)
     place = np.searchsorted(keys, caused_user * span + (caused_at - base))
     inside = np.minimum(place, len(user) - 1)
-    hit = (place < len(user)) & (user[inside] == caused_user) & (uniform < p.probability)
+    hit = lucky & (place < len(user)) & (user[inside] == caused_user)
+    hit &= at[inside] - caused_at < p.hours * HOUR
     gone[inside[hit]] = True
-    return gone
+    return gone, lucky & ~hit

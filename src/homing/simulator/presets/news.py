@@ -1,0 +1,125 @@
+"""A news app: something new every hour, stale by tomorrow; the newsroom would push all of it."""
+
+from homing.simulator.channels import ByChannel
+from homing.simulator.mechanisms import Mechanisms
+from homing.simulator.mechanisms.conversion import Conversion, Goal
+from homing.simulator.mechanisms.fatigue import Annoyance, Fatigue, OptOut
+from homing.simulator.mechanisms.habit import Churn, Habit
+from homing.simulator.mechanisms.response import Clicking, Opening, ResponseModel, Worth
+from homing.simulator.mechanisms.visits import Displacement, Length, Week
+from homing.simulator.spec import Domain, Generator, People, Spec
+
+NEWS = Spec(
+    name="news",
+    topics=("politics", "economy", "local", "world", "football", "culture", "science", "weather", "opinion"),
+    domains=(
+        Domain(
+            name="breaking",
+            short="bre",
+            messages=12,
+            categories=("alert", "update", "result"),
+            quality=0.50,
+            appeal=0.75,
+            goal=Goal(rate=0.10, money=0.1, delay=3.0),
+            generator=Generator(0.40, 0.2, (0.8, 1.2), "loudness", scale=1000.0),
+            channels=("push", "in_app"),
+            valid_days=2,
+            alive=8,
+            urgency=1.0,
+        ),
+        Domain(
+            name="topics",
+            short="top",
+            messages=12,
+            categories=("followed", "local", "team"),
+            quality=0.60,
+            appeal=0.45,
+            goal=Goal(rate=0.15, money=0.1, delay=6.0),
+            generator=Generator(0.28, 1.0, (0.8, 1.5), "informative", missing=0.1),
+            valid_days=2,
+            alive=10,
+            urgency=0.8,
+        ),
+        Domain(
+            name="briefings",
+            short="bri",
+            messages=8,
+            categories=("morning", "evening"),
+            quality=0.70,
+            appeal=0.35,
+            goal=Goal(rate=0.20, money=0.1, delay=10.0),
+            generator=Generator(0.16, 0.7, (0.8, 1.2), "informative", scale=3.0),
+            channels=("push", "email"),
+            valid_days=2,
+            alive=3,
+            urgency=0.9,
+        ),
+        Domain(
+            name="longreads",
+            short="lon",
+            messages=8,
+            categories=("essay", "podcast"),
+            quality=0.75,
+            appeal=0.30,
+            goal=Goal(rate=0.12, money=0.3, delay=30.0),
+            generator=Generator(0.08, 0.9, (2.0, 4.0), "price_blind", scale=9.0),
+            channels=("email", "in_app"),
+            valid_days=10,
+            alive=4,
+            urgency=0.2,
+        ),
+        Domain(
+            name="subscription",
+            short="sub",
+            messages=4,
+            categories=("offer", "reminder"),
+            quality=0.30,
+            appeal=0.80,
+            goal=Goal(rate=0.03, money=12.0, delay=1000.0, priced=True),
+            generator=Generator(0.08, 0.0, (1.0, 3.0), "noise", scale=2.0),
+            once=True,
+        ),
+    ),
+    people=People(
+        intensity=2.4,
+        intensity_spread=0.8,
+        match=0.2,
+        match_spread=0.5,
+        taste_spread=1.1,
+        correlation=0.2,
+        free=1.5,
+        newcomers=0.04,
+        devices=(0.45, 0.42, 0.13),
+        regions=(1.8, 0.5, 0.4),
+        rhythms=(2.2, 1.0, 0.8, 0.4, 1.0),
+        activity="articles_read",
+        opt_in=ByChannel(push=0.0, email=0.4, in_app=3.5),
+        opt_in_by_habit=ByChannel(push=1.8, email=0.8, in_app=0.5),
+    ),
+    mechanisms=Mechanisms(
+        response=ResponseModel(
+            opening=Opening(
+                base=ByChannel(push=-4.2, email=-1.2, in_app=-1.7),
+                relevance=2.2,
+                appeal=1.8,
+                moment=ByChannel(push=0.6, email=0.6, in_app=0.0),
+                staleness=0.6,
+            ),
+            clicking=Clicking(base=ByChannel(push=0.6, email=-1.8, in_app=-0.7)),
+            worth=Worth(base=0.1, relevance=3.0, quality=2.5, appeal=-2.5),
+        ),
+        fatigue=Fatigue(
+            penalty=ByChannel(push=0.10, email=0.12, in_app=0.10),
+            half_life=ByChannel(push=3.0, email=5.0, in_app=1.0),
+        ),
+        annoyance=Annoyance(cost=ByChannel(push=0.030, email=0.008, in_app=0.012), by_fatigue=0.3),
+        opt_out=OptOut(base=ByChannel(push=0.0012, email=0.0018, in_app=0.0002), by_fatigue=0.25),
+        habit=Habit(growth=0.05, discovery=1.4, decay=0.035),
+        churn=Churn(leave=0.03, scale=0.08, come_back=0.003),
+        week=Week(factor=(1.08, 1.06, 1.05, 1.03, 1.0, 0.87, 0.91)),
+        displacement=Displacement(probability=0.8),
+        length=Length(median=6.0, spread=0.7, caused=0.7),
+        conversion=Conversion(organic=0.002, organic_money=12.0),
+    ),
+    opportunities=3.0,
+)
