@@ -32,6 +32,8 @@ from homing.evaluation.propensity import (
     check_distribution,
     probability_bins,
 )
+from homing.evaluation.shrinkage import Shrinkage, shrink, shrinkage_grid
+from homing.evaluation.tuning import Selection, bias_against, bias_bound, select_by_mse, select_by_slope
 from homing.evaluation.uplift import QiniCurve, qini_curve, uplift_by_quantile
 
 __all__ = [
@@ -42,10 +44,14 @@ __all__ = [
     "PropensityCheck",
     "QiniCurve",
     "Ratio",
+    "Selection",
+    "Shrinkage",
     "Support",
     "Thresholds",
     "WeightTail",
     "auc",
+    "bias_against",
+    "bias_bound",
     "bootstrap",
     "brier",
     "calibration_curve",
@@ -68,6 +74,10 @@ __all__ = [
     "policy_mean",
     "probability_bins",
     "qini_curve",
+    "select_by_mse",
+    "select_by_slope",
+    "shrink",
+    "shrinkage_grid",
     "skill",
     "sndr",
     "snips",
