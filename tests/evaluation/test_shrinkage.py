@@ -134,6 +134,7 @@ def test_shrunk_weights_do_not_accuse_the_propensities():
         (lambda: Shrinkage("subgaussian", 2.0), "must be from 0 to 1"),
         (lambda: shrink([-1.0], Shrinkage("clip", 1.0)), "weight has a minimum of -1"),
         (lambda: shrinkage_grid([0.0, 0.0], "clip"), "weight is 0 in every row"),
+        (lambda: shrinkage_grid([1.0], "trim"), "kind == 'trim'"),
         (lambda: shrinkage_grid([1.0], "clip", 1), "size == 1, must be >= 2"),
     ],
 )

@@ -15,7 +15,7 @@ from homing.schema.errors import InputError
 Kind = Literal["clip", "switch", "optimistic", "subgaussian"]
 
 #: Ends of the grid of optimistic shrinkage, in quantiles of w^2 and as factors of them (Su et al. 2020,
-#: section 6); the same quantiles of w are the ends for thresholds.
+#: experiments); the same quantiles of w are the ends for thresholds.
 _LOW_QUANTILE: Final = 0.05
 _HIGH_QUANTILE: Final = 0.95
 _BEYOND: Final = 100.0
@@ -30,9 +30,9 @@ class Shrinkage:
 
     - clip: `min(w, c)`, c >= 0 (Ionides 2008, Truncated importance sampling).
     - switch: `w 1{w <= c}`, c >= 0 (Wang, Agarwal & Dudik 2017, Optimal and adaptive off-policy evaluation in
-      contextual bandits, section 4).
+      contextual bandits).
     - optimistic: `c w / (w^2 + c)`, c >= 0 (Su, Dimakopoulou, Krishnamurthy & Dudik 2020, Doubly robust
-      off-policy evaluation with shrinkage, equation 7).
+      off-policy evaluation with shrinkage).
     - subgaussian: `w / (1 - c + c w)`, c in [0, 1] (Metelli, Russo & Restelli 2021, Subgaussian and
       differentiable importance sampling for off-policy evaluation and learning, with exponent -1).
 
@@ -46,8 +46,7 @@ class Shrinkage:
     parameter: float
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise InputError(f"kind == {self.kind!r}, must be one of {', '.join(get_args(Kind))}")
+        _check(self.kind)
         highest = 1.0 if self.kind == "subgaussian" else math.inf
         if not 0 <= self.parameter <= highest:
             raise InputError(
@@ -86,8 +85,8 @@ def shrinkage_grid(weight: ArrayLike, kind: Kind, size: int = 30) -> tuple[Shrin
 
     Thresholds of clip and switch run from the 5 % quantile of the positive weights to the largest weight,
     optimistic ones over the squares of the 5 % and 95 % quantiles with two decades on either side
-    (Su et al. 2020, section 6), sub-Gaussian mixes from 1e-4 to 1. A low
-    quantile under 1e-4 of the high one is raised to that: a target close to greedy has weights of nearly 0.
+    (Su et al. 2020, experiments), sub-Gaussian mixes from 1e-4 to 1. A low quantile under 1e-4 of the high one
+    is raised to that: a target close to greedy has weights of nearly 0.
 
     Args:
         weight: float [n], >= 0, not all 0.
@@ -95,8 +94,9 @@ def shrinkage_grid(weight: ArrayLike, kind: Kind, size: int = 30) -> tuple[Shrin
         size: how many, >= 2.
 
     Raises:
-        InputError: empty, negative or not finite weights, none above 0, or a size under 2.
+        InputError: an unknown kind, weights empty, negative, not finite or all 0, or a size under 2.
     """
+    _check(kind)
     w = weights("weight", weight)
     if size < 2:
         raise InputError(f"size == {size}, must be >= 2")
@@ -114,6 +114,11 @@ def shrinkage_grid(weight: ArrayLike, kind: Kind, size: int = 30) -> tuple[Shrin
     # rounding must not carry a threshold below the weights that it is meant to keep
     grid = np.clip(np.geomspace(*ends, size), min(ends), max(ends))
     return tuple(Shrinkage(kind, float(c)) for c in grid)
+
+
+def _check(kind: str) -> None:
+    if kind not in get_args(Kind):
+        raise InputError(f"kind == {kind!r}, must be one of {', '.join(get_args(Kind))}")
 
 
 def _quotient(numerator: Floats, denominator: Floats) -> Floats:

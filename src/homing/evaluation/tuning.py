@@ -15,7 +15,7 @@ from homing.evaluation.estimate import Estimate, difference
 from homing.evaluation.inputs import Floats, finite, weights
 from homing.schema.errors import InputError
 
-#: Of a wider interval's half-width, how much another value may stray (Tucker & Lee 2021, theorem 1).
+#: Of a wider interval's half-width, how much another value may stray (Tucker & Lee 2021).
 _SLACK: Final = math.sqrt(6) - 1
 
 
@@ -28,7 +28,7 @@ class Selection:
     scores: Floats  # [candidates] half-widths of the intervals, or root mean squared errors; NaN: not usable
 
 
-def select_by_slope(candidates: Sequence[Estimate]) -> Selection:
+def select_by_slope(candidates: Sequence[Estimate], *, ordered: bool = False) -> Selection:
     """Return the narrowest estimate that agrees with all wider ones.
 
     SLOPE: Su, Srinath & Krishnamurthy (2020), Adaptive estimator selection for off-policy evaluation, with
@@ -40,13 +40,14 @@ def select_by_slope(candidates: Sequence[Estimate]) -> Selection:
     Args:
         candidates: of one value, from one log, with intervals of one confidence. Their order matters only
             between equal widths, where earlier ones count as wider.
+        ordered: the candidates' own order is that of rising bias, and stays.
 
     Raises:
         InputError: no candidate has both a value and an interval.
     """
     widths = np.array([(found.high - found.low) / 2 for found in candidates])
     values = np.array([found.value for found in candidates])
-    order = np.argsort(-widths, kind="stable")
+    order = np.arange(len(candidates)) if ordered else np.argsort(-widths, kind="stable")
     order = order[np.isfinite(widths[order])]
     if not len(order):
         raise InputError(f"none of the {len(candidates)} candidates has a value with an interval")
@@ -61,7 +62,7 @@ def select_by_slope(candidates: Sequence[Estimate]) -> Selection:
 def select_by_mse(candidates: Sequence[Estimate], bias: ArrayLike) -> Selection:
     """Return the estimate with the least `std_error^2 + bias^2`.
 
-    Su, Dimakopoulou, Krishnamurthy & Dudik (2020), section 5, with a bound on the bias from `bias_bound` or
+    Su, Dimakopoulou, Krishnamurthy & Dudik (2020), with a bound on the bias from `bias_bound` or
     `bias_against`.
 
     Args:
@@ -90,7 +91,7 @@ def bias_bound(
 
     `|mean((w - v) e)| + m sqrt(2 mean(w^2) log(2 / d) / n) + 2 m max(w) log(2 / d) / (3 n)` for weights w,
     shrunk weights v, residuals e of at most m and d = 1 - confidence: the direct estimate and Bernstein's
-    inequality, Su et al. (2020), appendix on model selection, where m is 1. It counts every row as
+    inequality, Su et al. (2020), where m is 1. It counts every row as
     independent; `bias_against` goes by user, and is tighter where the sample is large.
 
     Args:

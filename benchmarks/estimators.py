@@ -1,0 +1,216 @@
+"""Estimators beside obp's on equal inputs: the largest relative difference of each, over seeds and sizes.
+
+obp 0.5.7 asks for Python < 3.11 and pins old libraries; it runs on what it
+imports, in an environment of its own:
+    python3.11 -m venv /tmp/obp
+    /tmp/obp/bin/pip install --no-deps --ignore-requires-python obp==0.5.7
+    /tmp/obp/bin/pip install numpy scipy scikit-learn pandas matplotlib seaborn tqdm pyyaml torch pydantic
+    PYTHONPATH=src /tmp/obp/bin/python benchmarks/estimators.py
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from homing.evaluation import (
+    Shrinkage,
+    bias_bound,
+    dm,
+    dr,
+    importance_weights,
+    ips,
+    select_by_mse,
+    select_by_slope,
+    shrink,
+    sndr,
+    snips,
+)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import obp.ope as peer
+
+SEEDS = range(5)
+SIZES = (100, 1_000, 20_000)
+ACTIONS = 6
+
+#: What a comparison yields: the estimator, our number, theirs.
+Pairs = Iterator[tuple[str, float, float]]
+
+
+@dataclass
+class Log:
+    """One decision a row, from a softmax over actions; obp's arrays, and ours by `flat`."""
+
+    rng: np.random.Generator
+    logging: np.ndarray  # [n, actions]
+    target: np.ndarray  # [n, actions]
+    prediction: np.ndarray  # [n, actions]
+    action: np.ndarray  # [n]
+    reward: np.ndarray  # [n]
+
+    @property
+    def rows(self) -> np.ndarray:
+        return np.arange(len(self.reward))
+
+    @property
+    def offsets(self) -> np.ndarray:
+        return np.arange(len(self.reward) + 1) * ACTIONS
+
+    @property
+    def propensity(self) -> np.ndarray:
+        return self.logging[self.rows, self.action]
+
+    @property
+    def weight(self) -> np.ndarray:
+        return importance_weights(self.target[self.rows, self.action], self.propensity)
+
+    @property
+    def of_choice(self) -> np.ndarray:
+        return self.prediction[self.rows, self.action]
+
+    @property
+    def doubly_robust(self) -> tuple[np.ndarray, ...]:
+        return (
+            self.reward,
+            self.weight,
+            self.target.ravel(),
+            self.prediction.ravel(),
+            self.of_choice,
+            self.offsets,
+        )
+
+    @property
+    def theirs(self) -> dict[str, np.ndarray]:
+        return {
+            "reward": self.reward,
+            "action": self.action,
+            "pscore": self.propensity,
+            "action_dist": self.target[:, :, None],
+            "position": np.zeros(len(self.reward), int),
+        }
+
+    @property
+    def theirs_with_model(self) -> dict[str, np.ndarray]:
+        return self.theirs | {"estimated_rewards_by_reg_model": self.prediction[:, :, None]}
+
+
+def make_log(seed: int, rows: int) -> Log:
+    rng = np.random.default_rng([seed, rows])
+
+    def policy(spread: float) -> np.ndarray:
+        score = np.exp(rng.normal(scale=spread, size=(rows, ACTIONS)))
+        return score / score.sum(axis=1, keepdims=True)
+
+    logging, target = policy(1.0), policy(1.5)
+    action = np.minimum((rng.random((rows, 1)) > logging.cumsum(axis=1)).sum(axis=1), ACTIONS - 1)
+    mean = rng.random((rows, ACTIONS))
+    reward = mean[np.arange(rows), action] + rng.normal(scale=0.3, size=rows)
+    return Log(rng, logging, target, mean + rng.normal(scale=0.2, size=mean.shape), action, reward)
+
+
+def plain(seed: int, rows: int) -> Pairs:
+    log = make_log(seed, rows)
+    theirs, with_model = log.theirs, log.theirs_with_model
+    yield (
+        "IPS",
+        ips(log.reward, log.weight).value,
+        peer.InverseProbabilityWeighting().estimate_policy_value(**theirs),
+    )
+    yield (
+        "SNIPS",
+        snips(log.reward, log.weight).value,
+        peer.SelfNormalizedInverseProbabilityWeighting().estimate_policy_value(**theirs),
+    )
+    direct = dm(log.target.ravel(), log.offsets, log.prediction.ravel())
+    yield "DM", direct.value, peer.DirectMethod().estimate_policy_value(**with_model)
+    yield "DR", dr(*log.doubly_robust).value, peer.DoublyRobust().estimate_policy_value(**with_model)
+    yield (
+        "SNDR",
+        sndr(*log.doubly_robust).value,
+        peer.SelfNormalizedDoublyRobust().estimate_policy_value(**with_model),
+    )
+
+
+#: Name, kind, whether it has a model, obp's class, its tuned class, parameters from least to most shrinkage.
+SHRUNK = [
+    ("IPS, clipped", "clip", False, "InverseProbabilityWeighting", (20.0, 5.0, 2.0, 1.0, 0.5)),
+    ("DR, clipped", "clip", True, "DoublyRobust", (20.0, 5.0, 2.0, 1.0, 0.5)),
+    ("Switch-DR", "switch", True, "SwitchDoublyRobust", (20.0, 5.0, 2.0, 1.0, 0.5)),
+    ("DRos", "optimistic", True, "DoublyRobustWithShrinkage", (1e4, 1e2, 10.0, 1.0, 0.1)),
+    ("SG-IPS", "subgaussian", False, "SubGaussianInverseProbabilityWeighting", (0.0, 0.01, 0.1, 0.5, 1.0)),
+    ("SG-DR", "subgaussian", True, "SubGaussianDoublyRobust", (0.0, 0.01, 0.1, 0.5, 1.0)),
+]
+
+
+def shrunk(seed: int, rows: int) -> Pairs:
+    log = make_log(seed, rows)
+    for name, kind, model, theirs, grid in SHRUNK:
+        for parameter in grid:
+            shrinkage = Shrinkage(kind, parameter)
+            found = (
+                dr(*log.doubly_robust, shrinkage=shrinkage)
+                if model
+                else ips(log.reward, log.weight, shrinkage=shrinkage)
+            )
+            other = getattr(peer, theirs)(lambda_=parameter)
+            yield name, found.value, other.estimate_policy_value(**log.theirs_with_model)
+
+
+def tuned(seed: int, rows: int) -> Pairs:
+    """The parameter that is selected, by SLOPE and by the bound on the squared error."""
+    log = make_log(seed, rows)
+    for name, kind, model, theirs, grid in SHRUNK:
+        # obp bounds |value - mean| by a quantile of one side: its delta of 0.1 is an interval of 80 %
+        candidates = [
+            dr(*log.doubly_robust, shrinkage=Shrinkage(kind, c), confidence=0.8)
+            if model
+            else ips(log.reward, log.weight, shrinkage=Shrinkage(kind, c), confidence=0.8)
+            for c in grid
+        ]
+        residual = log.reward - log.of_choice if model else log.reward
+        bounds = [
+            bias_bound(
+                residual, log.weight, shrink(log.weight, Shrinkage(kind, c)), confidence=0.9, largest=1.0
+            )
+            for c in grid
+        ]
+        found = {"slope": select_by_slope(candidates), "mse": select_by_mse(candidates, bounds)}
+        for method, selection in found.items():
+            other = getattr(peer, f"{theirs}Tuning")(lambdas=list(grid), tuning_method=method, delta=0.1)
+            value = other.estimate_policy_value_with_tuning(**_arguments(log, model))
+            yield f"{name}: parameter by {method}", grid[selection.place], other.best_hyperparam
+            yield f"{name}: value by {method}", selection.estimate.value, value
+
+
+def _arguments(log: Log, model: bool) -> dict[str, np.ndarray]:
+    return log.theirs_with_model if model else log.theirs
+
+
+COMPARISONS: list[Callable[[int, int], Pairs]] = [plain, shrunk, tuned]
+
+
+def parity() -> None:
+    largest: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for compare in COMPARISONS:
+        for rows in SIZES:
+            for seed in SEEDS:
+                for name, ours, theirs in compare(seed, rows):
+                    gap = abs(ours - theirs) / max(abs(theirs), 1e-300) if ours != theirs else 0.0
+                    largest[name] = max(largest.get(name, 0.0), gap)
+                    counts[name] = counts.get(name, 0) + 1
+    print(f"largest relative difference to obp, {len(SEEDS)} seeds, {SIZES} decisions\n")
+    for name, gap in largest.items():
+        print(f"{name:44} {counts[name]:4} numbers  {gap:9.1e}  {'' if gap <= 1e-6 else 'DIFFERS'}")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    parity()
+    sys.exit(0)
