@@ -12,9 +12,17 @@ from homing.evaluation.calibration import (
 )
 from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.cross_fit import cross_fit, folds_by_user
+from homing.evaluation.embeddings import (
+    learned_likelihood,
+    marginal_weights,
+    posterior_weights,
+    same_embedding,
+    select_embedding,
+)
 from homing.evaluation.estimate import Estimate, Ratio, difference
 from homing.evaluation.estimators import dm, dr, importance_weights, ips, on_policy, sndr, snips
 from homing.evaluation.inputs import policy_mean
+from homing.evaluation.loggers import mixture_propensity, precision_weighted
 from homing.evaluation.overlap import (
     Diagnostics,
     Support,
@@ -68,14 +76,21 @@ __all__ = [
     "folds_by_user",
     "importance_weights",
     "ips",
+    "learned_likelihood",
     "log_loss",
+    "marginal_weights",
+    "mixture_propensity",
     "on_policy",
     "overlap",
     "policy_mean",
+    "posterior_weights",
+    "precision_weighted",
     "probability_bins",
     "qini_curve",
+    "same_embedding",
     "select_by_mse",
     "select_by_slope",
+    "select_embedding",
     "shrink",
     "shrinkage_grid",
     "skill",

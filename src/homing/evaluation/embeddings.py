@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from homing.evaluation.clusters import sums_by
 from homing.evaluation.cross_fit import Rows, cross_fit
 from homing.evaluation.estimate import Estimate
-from homing.evaluation.inputs import Floats, one_dimensional, policy_mean, ragged, row_sums, shares
+from homing.evaluation.inputs import Floats, one_dimensional, policy_mean, ragged, shares
 from homing.evaluation.tuning import Selection, select_by_slope
 from homing.schema.errors import InputError
 
@@ -78,7 +78,7 @@ def learned_likelihood(
         raise InputError(f"embedding has {len(seen):,} rows, must have {len(place):,} like the other columns")
     kinds, code = np.unique(seen, axis=0, return_inverse=True)
     messages, sent = np.unique(message, return_inverse=True)
-    size = len(kinds)
+    code, size = code.reshape(-1), len(kinds)
 
     def fit_predict(train: Rows, test: Rows) -> Floats:
         pair = sums_by(sent[place[train]] * size + code[train], np.ones(len(train)), len(messages) * size)
@@ -152,8 +152,8 @@ def select_embedding(
 ) -> tuple[tuple[int, ...], Selection]:
     """Return the dimensions of the embedding to use, by SLOPE, and the estimate with them.
 
-    Saito & Joachims (2022), section 4: fewer dimensions mean less variance and more bias, so subsets are tried
-    from all dimensions down, wider intervals first among equally many.
+    Saito & Joachims (2022), section 4: fewer dimensions mean less variance and more bias, so subsets are
+    tried from all dimensions down, wider intervals first among equally many.
 
     Args:
         estimate_with: the estimate with weights over these dimensions, rising.

@@ -85,8 +85,8 @@ def shrinkage_grid(weight: ArrayLike, kind: Kind, size: int = 30) -> tuple[Shrin
 
     Thresholds of clip and switch run from the 5 % quantile of the positive weights to the largest weight,
     optimistic ones over the squares of the 5 % and 95 % quantiles with two decades on either side
-    (Su et al. 2020, experiments), sub-Gaussian mixes from 1e-4 to 1. A low quantile under 1e-4 of the high one
-    is raised to that: a target close to greedy has weights of nearly 0.
+    (Su et al. 2020, experiments), sub-Gaussian mixes from 1e-4 to 1. A low quantile under 1e-4 of the high
+    one is raised to that: a target close to greedy has weights of nearly 0.
 
     Args:
         weight: float [n], >= 0, not all 0.
