@@ -37,11 +37,10 @@ def mixture_propensity(propensity: ArrayLike, logger: ArrayLike) -> Floats:
     if table.ndim != 2 or not table.size:
         raise InputError(f"propensity has shape {table.shape}, must be [rows, policies]")
     chances = shares("propensity", table.ravel()).reshape(len(table), -1)
+    policies = chances.shape[-1]
     own = one_dimensional("logger", logger, len(chances))
-    if own.dtype.kind not in "iu" or own.min() < 0 or own.max() >= chances.shape[1]:
-        raise InputError(
-            f"logger must be integers from 0 to {chances.shape[1] - 1}, the columns of propensity"
-        )
+    if own.dtype.kind not in "iu" or own.min() < 0 or own.max() >= policies:
+        raise InputError(f"logger must be integers from 0 to {policies - 1}, the columns of propensity")
     if (chances[np.arange(len(own)), own] == 0).any():
         raise InputError("propensity is 0 for a choice under the policy that made it, must be above 0")
     return np.asarray(chances @ (np.bincount(own, minlength=policies) / len(own)))
