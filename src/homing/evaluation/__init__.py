@@ -23,6 +23,7 @@ from homing.evaluation.estimate import Estimate, Ratio, difference
 from homing.evaluation.estimators import dm, dr, importance_weights, ips, on_policy, sndr, snips
 from homing.evaluation.inputs import policy_mean
 from homing.evaluation.loggers import mixture_propensity, precision_weighted
+from homing.evaluation.more_robust import mrdr, mrdr_weights
 from homing.evaluation.overlap import (
     Diagnostics,
     Support,
@@ -41,6 +42,7 @@ from homing.evaluation.propensity import (
     probability_bins,
 )
 from homing.evaluation.shrinkage import Shrinkage, shrink, shrinkage_grid
+from homing.evaluation.slates import cascade_dr, slate_ips
 from homing.evaluation.tuning import Selection, bias_against, bias_bound, select_by_mse, select_by_slope
 from homing.evaluation.uplift import QiniCurve, qini_curve, uplift_by_quantile
 
@@ -63,6 +65,7 @@ __all__ = [
     "bootstrap",
     "brier",
     "calibration_curve",
+    "cascade_dr",
     "check_chosen",
     "check_distribution",
     "cluster",
@@ -80,6 +83,8 @@ __all__ = [
     "log_loss",
     "marginal_weights",
     "mixture_propensity",
+    "mrdr",
+    "mrdr_weights",
     "on_policy",
     "overlap",
     "policy_mean",
@@ -94,6 +99,7 @@ __all__ = [
     "shrink",
     "shrinkage_grid",
     "skill",
+    "slate_ips",
     "sndr",
     "snips",
     "support",

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from homing.evaluation.clusters import sums_by
 from homing.evaluation.cross_fit import Rows, cross_fit
 from homing.evaluation.estimate import Estimate
-from homing.evaluation.inputs import Floats, one_dimensional, policy_mean, ragged, shares
+from homing.evaluation.inputs import Floats, choices, policy_mean, ragged, shares
 from homing.evaluation.tuning import Selection, select_by_slope
 from homing.schema.errors import InputError
 
@@ -38,7 +38,7 @@ def same_embedding(embedding: ArrayLike, choice: ArrayLike, offsets: ArrayLike) 
     """
     codes = _codes("embedding", embedding)
     bounds = ragged(offsets, len(codes))
-    place = _choices(choice, bounds)
+    place = choices(choice, bounds)
     chosen = np.repeat(codes[place], np.diff(bounds), axis=0)
     return np.asarray((codes == chosen).all(axis=1), np.float64)
 
@@ -70,7 +70,7 @@ def learned_likelihood(
     """
     message = _codes("action", action)[:, 0]
     bounds = ragged(offsets, len(message))
-    place = _choices(choice, bounds)
+    place = choices(choice, bounds)
     if not smoothing > 0:
         raise InputError(f"smoothing == {smoothing}, must be above 0: a pair may be missing from other folds")
     seen = _codes("embedding", embedding)
@@ -188,10 +188,3 @@ def _codes(name: str, values: ArrayLike) -> NDArray[np.int64]:
             f"{name} has shape {array.shape} and dtype {array.dtype}, must be integers [rows, d]"
         )
     return array.reshape(len(array), -1).astype(np.int64, copy=False)
-
-
-def _choices(choice: ArrayLike, bounds: NDArray[np.int64]) -> NDArray[np.int64]:
-    place = one_dimensional("choice", choice, len(bounds) - 1)
-    if place.dtype.kind not in "iu" or ((place < bounds[:-1]) | (place >= bounds[1:])).any():
-        raise InputError("choice must be the place of each row's choice among the candidates of that row")
-    return place.astype(np.int64, copy=False)

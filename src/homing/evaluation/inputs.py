@@ -103,6 +103,18 @@ def ragged(offsets: ArrayLike, candidates: int, rows: int | None = None) -> NDAr
     return array
 
 
+def choices(choice: ArrayLike, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `choice`, the place of each row's choice among all candidates, as int64 [rows].
+
+    Raises:
+        InputError: not integers, not of length `rows`, or not among the candidates of its row.
+    """
+    place = one_dimensional("choice", choice, len(offsets) - 1)
+    if place.dtype.kind not in "iu" or ((place < offsets[:-1]) | (place >= offsets[1:])).any():
+        raise InputError("choice must be the place of each row's choice among the candidates of that row")
+    return place.astype(np.int64, copy=False)
+
+
 def row_sums(values: NDArray[Any], offsets: NDArray[np.int64]) -> Floats:
     """Return the sum of `values` [m] over the candidates of each row: float64 [n]."""
     return np.add.reduceat(values, offsets[:-1], dtype=np.float64)

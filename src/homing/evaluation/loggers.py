@@ -64,9 +64,7 @@ def precision_weighted(estimates: Sequence[Estimate]) -> Estimate:
         raise InputError("estimates is empty; there is nothing to weigh")
     errors = finite("std_error", [found.std_error for found in estimates])
     if (errors <= 0).any():
-        raise InputError(
-            f"std_error is {errors.min():g} for one of the estimates, must be above 0 to weigh by"
-        )
+        raise InputError(f"std_error has a minimum of {errors.min():g}, must be above 0 to weigh by")
     share = 1 / errors**2
     share /= share.sum()
     union = _union([found.clusters for found in estimates])
