@@ -35,14 +35,17 @@ from homing.evaluation.overlap import (
     support,
     weight_tail,
 )
+from homing.evaluation.plug_in import plug_in
 from homing.evaluation.propensity import (
     PropensityCheck,
     check_chosen,
     check_distribution,
     probability_bins,
 )
+from homing.evaluation.ranking import TopK, top_k
 from homing.evaluation.shrinkage import Shrinkage, shrink, shrinkage_grid
 from homing.evaluation.slates import cascade_dr, slate_ips
+from homing.evaluation.times import bandwidth_grid, kernel_dr, kernel_weights
 from homing.evaluation.tuning import Selection, bias_against, bias_bound, select_by_mse, select_by_slope
 from homing.evaluation.uplift import QiniCurve, qini_curve, uplift_by_quantile
 
@@ -58,8 +61,10 @@ __all__ = [
     "Shrinkage",
     "Support",
     "Thresholds",
+    "TopK",
     "WeightTail",
     "auc",
+    "bandwidth_grid",
     "bias_against",
     "bias_bound",
     "bootstrap",
@@ -79,6 +84,8 @@ __all__ = [
     "folds_by_user",
     "importance_weights",
     "ips",
+    "kernel_dr",
+    "kernel_weights",
     "learned_likelihood",
     "log_loss",
     "marginal_weights",
@@ -87,6 +94,7 @@ __all__ = [
     "mrdr_weights",
     "on_policy",
     "overlap",
+    "plug_in",
     "policy_mean",
     "posterior_weights",
     "precision_weighted",
@@ -103,6 +111,7 @@ __all__ = [
     "sndr",
     "snips",
     "support",
+    "top_k",
     "uplift_by_quantile",
     "weight_tail",
 ]
