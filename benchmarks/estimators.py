@@ -18,15 +18,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from homing.evaluation import (
+    Estimate,
     Shrinkage,
     bias_bound,
+    cascade_dr,
     dm,
     dr,
     importance_weights,
     ips,
+    kernel_dr,
+    kernel_weights,
+    marginal_weights,
+    mixture_propensity,
+    posterior_weights,
+    precision_weighted,
     select_by_mse,
     select_by_slope,
     shrink,
+    slate_ips,
     sndr,
     snips,
 )
@@ -34,6 +43,7 @@ from homing.evaluation import (
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import obp.ope as peer
+    from sklearn.preprocessing import OneHotEncoder
 
 SEEDS = range(5)
 SIZES = (100, 1_000, 20_000)
@@ -192,7 +202,146 @@ def _arguments(log: Log, model: bool) -> dict[str, np.ndarray]:
     return log.theirs_with_model if model else log.theirs
 
 
-COMPARISONS: list[Callable[[int, int], Pairs]] = [plain, shrunk, tuned]
+def embedded(seed: int, rows: int) -> Pairs:
+    """Weights over an embedding of two dimensions, with known and with learned p(a | e)."""
+    log = make_log(seed, rows)
+    known = log.rng.dirichlet(np.ones(3), (2, ACTIONS)).transpose(1, 2, 0)  # [actions, values, dimensions]
+    draw = log.rng.random((rows, 1, 2))
+    embedding = (draw > known[log.action].cumsum(axis=1)).sum(axis=1)
+    theirs = {
+        "reward": log.reward,
+        "action": log.action,
+        "action_embed": embedding,
+        "pi_b": log.logging[:, :, None],
+        "action_dist": log.target[:, :, None],
+        "position": np.zeros(rows, int),
+    }
+
+    def with_dimensions(part: tuple[int, ...]) -> Estimate:
+        likelihood = np.prod([known[:, embedding[:, d], d].T for d in part], axis=0)
+        weight = marginal_weights(log.target.ravel(), log.logging.ravel(), likelihood.ravel(), log.offsets)
+        return ips(log.reward, weight)
+
+    other = peer.MarginalizedInverseProbabilityWeighting(n_actions=ACTIONS)
+    yield "MIPS", with_dimensions((0, 1)).value, other.estimate_policy_value(p_e_a=known, **theirs)
+
+    # scikit-learn 1.4 renamed an argument of the encoder that obp uses
+    peer.estimators_embed.OneHotEncoder = lambda sparse, drop: OneHotEncoder(sparse_output=sparse, drop=drop)
+    context = log.rng.normal(size=(rows, 2))
+    value = other.estimate_policy_value(context=context, **theirs)
+    coded = OneHotEncoder(sparse_output=False, drop="first").fit_transform(embedding)
+    posterior = np.zeros((rows, ACTIONS))
+    posterior[:, np.unique(log.action)] = other.pi_a_x_e_estimator.predict_proba(np.c_[context, coded])
+    weight = posterior_weights(log.target.ravel(), log.logging.ravel(), posterior.ravel(), log.offsets)
+    yield "MIPS, learned p(a | e)", ips(log.reward, weight).value, value
+
+
+def several_loggers(seed: int, rows: int) -> Pairs:
+    """Two policies with equal rows: with unequal ones obp's n and our n - 1 differ by 1 / n."""
+    log = make_log(seed, rows)
+    stratum = np.arange(rows) % 2
+    second = log.rng.dirichlet(np.ones(ACTIONS), rows)
+    action = (log.rng.random((rows, 1)) > second.cumsum(axis=1)).sum(axis=1)
+    log.action = np.where(stratum, np.minimum(action, ACTIONS - 1), log.action)
+    both = np.stack([log.logging, second], axis=1)
+    log.logging = both[log.rows, stratum]
+    chances = both[log.rows, :, log.action]
+    mixture = mixture_propensity(chances, stratum)
+    weight = importance_weights(log.target[log.rows, log.action], mixture)
+    theirs = {k: v for k, v in log.theirs_with_model.items() if k != "pscore"}
+    model = theirs.pop("estimated_rewards_by_reg_model")
+    average = {"pscore_avg": chances.mean(axis=1)}
+    other = peer.MultiLoggersBalancedInverseProbabilityWeighting()
+    yield "balanced IPS", ips(log.reward, weight).value, other.estimate_policy_value(**theirs, **average)
+    robust = dr(log.reward, weight, *log.doubly_robust[2:])
+    other = peer.MultiLoggersBalancedDoublyRobust()
+    value = other.estimate_policy_value(**theirs, **average, estimated_rewards_by_reg_model=model)
+    yield "balanced DR", robust.value, value
+    each = [ips(log.reward[stratum == k], log.weight[stratum == k]) for k in (0, 1)]
+    other = peer.MultiLoggersWeightedInverseProbabilityWeighting()
+    value = other.estimate_policy_value(**theirs, pscore=log.propensity, stratum_idx=stratum)
+    yield "weighted IPS", precision_weighted(each).value, value
+
+
+def continuous(seed: int, rows: int) -> Pairs:
+    rng = np.random.default_rng([seed, rows])
+    logged, target = rng.normal(size=rows), rng.normal(scale=0.5, size=rows)
+    density = np.exp(-(logged**2) / 2) / np.sqrt(2 * np.pi)
+    reward, predicted = rng.normal(1.0, 1.0, rows), rng.normal(1.0, 0.3, rows)
+    theirs = {
+        "reward": reward,
+        "action_by_behavior_policy": logged,
+        "pscore": density,
+        "action_by_evaluation_policy": target,
+    }
+    for kernel in ("epanechnikov", "gaussian"):
+        for width in (0.1, 0.5):
+            weight = kernel_weights(target, logged, density, width, kernel)
+            options = {"kernel": kernel, "bandwidth": width}
+            other = peer.KernelizedInverseProbabilityWeighting(**options)
+            yield "kernel IPS", ips(reward, weight).value, other.estimate_policy_value(**theirs)
+            other = peer.KernelizedSelfNormalizedInverseProbabilityWeighting(**options)
+            yield "kernel SNIPS", snips(reward, weight).value, other.estimate_policy_value(**theirs)
+            other = peer.KernelizedDoublyRobust(**options)
+            value = other.estimate_policy_value(**theirs, estimated_rewards_by_reg_model=predicted)
+            # obp predicts the target's time in both places
+            yield "kernel DR", kernel_dr(reward, weight, predicted, predicted).value, value
+
+
+def slates(seed: int, rows: int) -> Pairs:
+    rng = np.random.default_rng([seed, rows])
+    length = 3
+    logged, target = (rng.dirichlet(np.ones(ACTIONS), (rows, length)) for _ in range(2))
+    action = np.minimum((rng.random((rows, length, 1)) > logged.cumsum(axis=2)).sum(axis=2), ACTIONS - 1)
+    p, pi = (np.take_along_axis(table, action[:, :, None], 2)[:, :, 0] for table in (logged, target))
+    reward = rng.random((rows, length))
+    ratio, offsets = importance_weights(pi.ravel(), p.ravel()), np.arange(rows + 1) * length
+    theirs = {
+        "slate_id": np.repeat(np.arange(rows), length),
+        "reward": reward.ravel(),
+        "position": np.tile(np.arange(length), rows),
+    }
+
+    def products(table: np.ndarray, behaviour: str) -> np.ndarray:
+        if behaviour == "standard":
+            return np.repeat(table.prod(axis=1), length)
+        return (table if behaviour == "independent" else table.cumprod(axis=1)).ravel()
+
+    for behaviour, name, suffix in (
+        ("standard", "SlateStandardIPS", ""),
+        ("independent", "SlateIndependentIPS", "_item_position"),
+        ("cascade", "SlateRewardInteractionIPS", "_cascade"),
+    ):
+        value = getattr(peer, name)(len_list=length).estimate_policy_value(
+            **theirs,
+            **{f"pscore{suffix}": products(p, behaviour)},
+            **{f"evaluation_policy_pscore{suffix}": products(pi, behaviour)},
+        )
+        yield f"slate IPS, {behaviour}", slate_ips(reward.ravel(), ratio, offsets, behaviour).value, value
+    predicted = rng.random((rows, length, ACTIONS))
+    of_choice = np.take_along_axis(predicted, action[:, :, None], 2).ravel()
+    other = peer.SlateCascadeDoublyRobust(len_list=length, n_unique_action=ACTIONS)
+    value = other.estimate_policy_value(
+        **theirs,
+        action=action.ravel(),
+        pscore_cascade=products(p, "cascade"),
+        evaluation_policy_pscore_cascade=products(pi, "cascade"),
+        q_hat=predicted.ravel(),
+        evaluation_policy_action_dist=target.ravel(),
+    )
+    expected = (target * predicted).sum(axis=2).ravel()
+    yield "cascade-DR", cascade_dr(reward.ravel(), ratio, of_choice, expected, offsets).value, value
+
+
+COMPARISONS: list[Callable[[int, int], Pairs]] = [
+    plain,
+    shrunk,
+    tuned,
+    embedded,
+    several_loggers,
+    continuous,
+    slates,
+]
 
 
 def parity() -> None:
