@@ -100,7 +100,8 @@ def joint_embedding() -> Lines:
     wrong = peer.SelfNormalizedMarginalizedInverseProbabilityWeighting(n_actions=2).estimate_policy_value(
         **theirs
     )
-    yield f"truth {truth:.3f}: obp MIPW {right:.3f}, obp SNMIPW {wrong:.3f}, ours {snips(outcome, weight).value:.3f}"
+    ours = snips(outcome, weight).value
+    yield f"truth {truth:.3f}: obp MIPW {right:.3f}, obp SNMIPW {wrong:.3f}, ours {ours:.3f}"
 
 
 def embedding_selection() -> Lines:

@@ -76,7 +76,8 @@ def test_bias_bound_by_hand():
 def test_bias_against_by_hand():
     # ips of 1, 4 and of 1, 3: gap -1/2; influence (-+) (3/2 - 1) / 2 = 1/4, error sqrt(2 * 2 / 16) = 1/2
     candidate, reference = ips([1.0, 1.0], [1.0, 3.0]), ips([1.0, 1.0], [1.0, 4.0])
-    assert bias_against(candidate, reference) == pytest.approx(0.5 + Z95 * 0.5)
+    assert bias_against(candidate, reference) == pytest.approx(0.5)
+    assert bias_against(candidate, reference, confidence=0.95) == pytest.approx(0.5 + Z95 * 0.5)
 
 
 def heavy_log(seed, rows=400):
@@ -87,15 +88,19 @@ def heavy_log(seed, rows=400):
 
 
 def test_selection_is_better_than_no_shrinkage_where_weights_are_heavy():
-    squares = {"plain": 0.0, "selected": 0.0}
+    squares = {"plain": 0.0, "slope": 0.0, "mse": 0.0}
     for seed in range(60):
         reward, weight = heavy_log(seed)
         reward = reward - 1.0  # the truth is 0, so that shrinkage costs no bias
         grid = shrinkage_grid(weight, "clip", 8)
-        found = select_by_slope([ips(reward, weight, shrinkage=shrinkage) for shrinkage in grid])
-        squares["plain"] += ips(reward, weight).value ** 2
-        squares["selected"] += found.estimate.value**2
-    assert squares["selected"] < 0.7 * squares["plain"]
+        plain = ips(reward, weight)
+        candidates = [ips(reward, weight, shrinkage=shrinkage) for shrinkage in grid]
+        bias = [bias_against(each, plain) for each in candidates]
+        squares["plain"] += plain.value**2
+        squares["slope"] += select_by_slope(candidates).estimate.value ** 2
+        squares["mse"] += select_by_mse(candidates, bias).estimate.value ** 2
+    assert squares["slope"] < 0.7 * squares["plain"]
+    assert squares["mse"] < 0.98 * squares["plain"]
 
 
 def test_selection_keeps_the_weights_where_bias_would_be_large():
@@ -143,6 +148,10 @@ def test_the_choice_does_not_depend_on_the_unit_of_the_outcome(seed, unit):
         (lambda: select_by_mse([estimate(0.0, 1.0)], [1.0, 2.0]), "bias has 2 rows, must have 1"),
         (lambda: select_by_mse([estimate(math.nan, 1.0)], [1.0]), "none of the 1 candidates"),
         (lambda: bias_bound([1.0], [1.0], [1.0], confidence=1.0), "confidence == 1.0"),
+        (
+            lambda: bias_against(on_policy([1.0, 2.0]), on_policy([1.0, 2.0]), confidence=1.0),
+            "confidence == 1",
+        ),
         (lambda: bias_against(on_policy([1.0, 2.0]), ips([1.0, 2.0], [0.0, 0.0])), "is not known"),
     ],
 )

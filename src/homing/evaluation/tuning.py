@@ -92,7 +92,7 @@ def bias_bound(
     `|mean((w - v) e)| + m sqrt(2 mean(w^2) log(2 / d) / n) + 2 m max(w) log(2 / d) / (3 n)` for weights w,
     shrunk weights v, residuals e of at most m and d = 1 - confidence: the direct estimate and Bernstein's
     inequality, Su et al. (2020), where m is 1. It counts every row as
-    independent; `bias_against` goes by user, and is tighter where the sample is large.
+    independent; `bias_against` goes by user.
 
     Args:
         residual: float [n], outcome less prediction of the choice; the outcome itself for IPS.
@@ -116,25 +116,30 @@ def bias_bound(
     return direct + m * noise
 
 
-def bias_against(candidate: Estimate, reference: Estimate) -> float:
-    """Return a bound on a candidate's bias, from its paired difference to an unbiased estimate.
+def bias_against(candidate: Estimate, reference: Estimate, *, confidence: float = 0.0) -> float:
+    """Return a candidate's bias as its paired difference to an unbiased estimate says, or a bound on it.
 
-    `|difference| + z error(difference)` at the candidate's confidence, cluster-robust by user; for shrunk
-    weights against plain ones the difference is the direct estimate of `bias_bound`.
+    `|difference| + z error(difference)`, cluster-robust by user, with z = 0 at confidence 0: the direct
+    estimate of Su et al. (2020). Bounds of a usual confidence are so wide that shrinkage is hardly ever
+    selected; see `benchmarks/selection.py`.
 
     Args:
         candidate: with some bias.
         reference: unbiased, of the same users, such as `ips` or `dr` without shrinkage.
+        confidence: of the bound, in [0, 1).
 
     Raises:
-        InputError: the estimates are not of the same users, or one has no value.
+        InputError: the estimates are not of the same users, one has no value, or `confidence` is not in
+            [0, 1).
     """
+    if not 0 <= confidence < 1:
+        raise InputError(f"confidence == {confidence}, must be in [0, 1)")
     gap = difference(candidate, reference)
     if math.isnan(gap.std_error):
         raise InputError(
             f"{gap.estimator} is not known, so there is no bound on its bias; both need a value and two users"
         )
-    return abs(gap.value) + NormalDist().inv_cdf(0.5 + candidate.confidence / 2) * gap.std_error
+    return abs(gap.value) + NormalDist().inv_cdf(0.5 + confidence / 2) * gap.std_error
 
 
 def _selected(candidates: Sequence[Estimate], place: int, scores: Floats, rule: str) -> Selection:
