@@ -108,8 +108,8 @@ def test_estimates_without_weights_have_no_effective_size():
         (lambda: mixture_propensity([[0.0, 0.5]], [0]), "propensity is 0 for a choice under the policy"),
         (lambda: mixture_propensity([[0.5, 1.5]], [0]), "propensity ranges from 0.5 to 1.5"),
         (lambda: precision_weighted([]), "estimates is empty"),
-        (lambda: precision_weighted([ips([1.0, 1.0], [1.0, 1.0])]), "std_error has a minimum of 0"),
-        (lambda: precision_weighted([ips([1.0], [1.0])]), "std_error has 1 NaN"),
+        (lambda: precision_weighted([ips([1.0, 1.0], [1.0, 1.0])]), r"std_error == \[0.0\]"),
+        (lambda: precision_weighted([ips([1.0], [1.0])]), r"std_error == \[nan\]"),
         (
             lambda: precision_weighted([ips([0.0, 1.0], [1, 1]), ips([0.0, 1.0], [1, 1], [1, 2])]),
             "some estimates have users",

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from homing.evaluation.clusters import sums_by
 from homing.evaluation.cross_fit import Rows, cross_fit
 from homing.evaluation.estimate import Estimate
-from homing.evaluation.inputs import Floats, choices, policy_mean, ragged, shares
+from homing.evaluation.inputs import Floats, choices, one_dimensional, policy_mean, ragged, shares
 from homing.evaluation.tuning import Selection, select_by_slope
 from homing.schema.errors import InputError
 
@@ -68,7 +68,7 @@ def learned_likelihood(
     Raises:
         InputError: lengths differ, codes are not integers, `smoothing` is not above 0, or under two folds.
     """
-    message = _codes("action", action)[:, 0]
+    message = _codes("action", one_dimensional("action", action))[:, 0]
     bounds = ragged(offsets, len(message))
     place = choices(choice, bounds)
     if not smoothing > 0:

@@ -197,7 +197,8 @@ def dr(
     predicted, checked, residual, groups = doubly_robust_terms(
         reward, weight, target_probability, prediction, prediction_of_choice, offsets, user
     )
-    ratio = Ratio(groups.sums(predicted + used_weights(checked, shrinkage) * residual), groups.counts)
+    residual *= used_weights(checked, shrinkage)
+    ratio = Ratio(groups.sums(predicted + residual), groups.counts)
     return weighted_estimate(
         "dr", [ratio], checked, groups, confidence, thresholds, needs_overlap=False, shrinkage=shrinkage
     )
@@ -230,9 +231,10 @@ def sndr(
         reward, weight, target_probability, prediction, prediction_of_choice, offsets, user
     )
     used = used_weights(checked, shrinkage)
+    residual *= used
     ratios = [
         Ratio(groups.sums(predicted), groups.counts),
-        Ratio(groups.sums(used * residual), groups.sums(used)),
+        Ratio(groups.sums(residual), groups.sums(used)),
     ]
     return weighted_estimate(
         "sndr", ratios, checked, groups, confidence, thresholds, needs_overlap=True, shrinkage=shrinkage

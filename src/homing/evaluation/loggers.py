@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.clusters import Clusters
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
-from homing.evaluation.inputs import Floats, finite, one_dimensional, shares
+from homing.evaluation.inputs import Floats, one_dimensional, shares
 from homing.schema.errors import InputError
 
 
@@ -62,9 +62,12 @@ def precision_weighted(estimates: Sequence[Estimate]) -> Estimate:
     """
     if not estimates:
         raise InputError("estimates is empty; there is nothing to weigh")
-    errors = finite("std_error", [found.std_error for found in estimates])
-    if (errors <= 0).any():
-        raise InputError(f"std_error has a minimum of {errors.min():g}, must be above 0 to weigh by")
+    errors = np.array([found.std_error for found in estimates])
+    if not (np.isfinite(errors) & (errors > 0)).all():
+        raise InputError(
+            f"std_error == {errors.tolist()} of the estimates, must be above 0 to weigh by; leave out "
+            "policies whose log says nothing"
+        )
     share = 1 / errors**2
     share /= share.sum()
     union = _union([found.clusters for found in estimates])

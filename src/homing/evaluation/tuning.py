@@ -62,8 +62,7 @@ def select_by_slope(candidates: Sequence[Estimate], *, ordered: bool = False) ->
 def select_by_mse(candidates: Sequence[Estimate], bias: ArrayLike) -> Selection:
     """Return the estimate with the least `std_error^2 + bias^2`.
 
-    Su, Dimakopoulou, Krishnamurthy & Dudik (2020), with a bound on the bias from `bias_bound` or
-    `bias_against`.
+    Su, Dimakopoulou, Krishnamurthy & Dudik (2020), with a bias from `bias_against` or `bias_bound`.
 
     Args:
         candidates: of one value, from one log.
@@ -91,8 +90,8 @@ def bias_bound(
 
     `|mean((w - v) e)| + m sqrt(2 mean(w^2) log(2 / d) / n) + 2 m max(w) log(2 / d) / (3 n)` for weights w,
     shrunk weights v, residuals e of at most m and d = 1 - confidence: the direct estimate and Bernstein's
-    inequality, Su et al. (2020), where m is 1. It counts every row as
-    independent; `bias_against` goes by user.
+    inequality, Su et al. (2020), where m is 1. It counts every row as independent; `bias_against` goes by
+    user.
 
     Args:
         residual: float [n], outcome less prediction of the choice; the outcome itself for IPS.
