@@ -55,6 +55,20 @@ def test_slope_by_hand(values, widths, place):
     assert found.estimate.warnings[-1].startswith(f"selected from {len(values)} estimates by SLOPE")
 
 
+@given(st.lists(st.tuples(st.floats(-3, 3), st.floats(0.01, 2)), min_size=1, max_size=8), st.randoms())
+@settings(max_examples=50, deadline=None)
+def test_slope_agrees_with_all_that_are_wider_in_any_order(numbers, random):
+    numbers = list({width: value for value, width in numbers}.items())  # no equal widths
+    found = select_by_slope([estimate(value, width) for width, value in numbers])
+    chosen = numbers[found.place]
+    for width, value in numbers:
+        if width > chosen[0]:
+            assert abs(value - chosen[1]) <= chosen[0] + (math.sqrt(6) - 1) * width + 1e-9
+    random.shuffle(numbers)
+    again = select_by_slope([estimate(value, width) for width, value in numbers])
+    assert numbers[again.place] == chosen
+
+
 def test_least_error_by_hand():
     # 3^2 + 4^2 = 5^2, 4^2 + 2^2 = 20, 0 + 6^2
     candidates = [estimate(0.0, 3 * Z95), estimate(1.0, 4 * Z95), estimate(2.0, 0.0)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,8 +40,11 @@ def same_embedding(embedding: ArrayLike, choice: ArrayLike, offsets: ArrayLike) 
     codes = _codes("embedding", embedding)
     bounds = ragged(offsets, len(codes))
     place = choices(choice, bounds)
-    chosen = np.repeat(codes[place], np.diff(bounds), axis=0)
-    return np.asarray((codes == chosen).all(axis=1), np.float64)
+    lengths = np.diff(bounds)
+    same = np.ones(len(codes), np.bool_)
+    for column in codes.T:  # one at a time, so that memory does not grow with dimensions
+        same &= column == np.repeat(column[place], lengths)
+    return same.astype(np.float64)
 
 
 def learned_likelihood(
@@ -125,7 +129,7 @@ def posterior_weights(
 ) -> Floats:
     """Return `w(x_i, e_i) = sum_a p(a | x_i, e_i) pi(a|x_i) / p(a|x_i)`: float64 [n].
 
-    Saito & Joachims (2022), section 3: p(a | x, e), which choice a row's embedding came from, is any
+    Saito & Joachims (2022): p(a | x, e), which choice a row's embedding came from, is any
     classifier's; predict it by `cross_fit`. By Bayes' rule it equals `marginal_weights` where it is exact.
 
     Args:
@@ -152,7 +156,7 @@ def select_embedding(
 ) -> tuple[tuple[int, ...], Selection]:
     """Return the dimensions of the embedding to use, by SLOPE, and the estimate with them.
 
-    Saito & Joachims (2022), section 4: fewer dimensions mean less variance and more bias, so subsets are
+    Saito & Joachims (2022): fewer dimensions mean less variance and more bias, so subsets are
     tried from all dimensions down, wider intervals first among equally many.
 
     Args:
@@ -181,10 +185,10 @@ def select_embedding(
     return subsets[selection.place], selection
 
 
-def _codes(name: str, values: ArrayLike) -> NDArray[np.int64]:
+def _codes(name: str, values: ArrayLike) -> NDArray[np.integer[Any]]:
     array = np.asarray(values)
     if array.dtype.kind not in "iu" or array.ndim not in (1, 2) or not array.size:
         raise InputError(
             f"{name} has shape {array.shape} and dtype {array.dtype}, must be integers [rows, d]"
         )
-    return array.reshape(len(array), -1).astype(np.int64, copy=False)
+    return array.reshape(len(array), -1)

@@ -23,7 +23,7 @@ from homing.schema.errors import InputError
 def mixture_propensity(propensity: ArrayLike, logger: ArrayLike) -> Floats:
     """Return `sum_k (n_k / n) p_k(a_i | x_i)`, the chance of each choice under all loggers: float64 [n].
 
-    The balance heuristic (Veach & Guibas 1995), Agarwal et al. (2017), section 4.
+    The balance heuristic (Veach & Guibas 1995; Agarwal et al. 2017).
 
     Args:
         propensity: float [n, K], of each logged choice under each of the K policies; a policy that could
@@ -49,7 +49,7 @@ def mixture_propensity(propensity: ArrayLike, logger: ArrayLike) -> Floats:
 def precision_weighted(estimates: Sequence[Estimate]) -> Estimate:
     """Return `sum_k l_k V_k` with `l_k = (1 / error_k^2) / sum_j (1 / error_j^2)`.
 
-    Agarwal et al. (2017), section 5: of all weighted means of independent estimates it has the least
+    Agarwal et al. (2017): of all weighted means of independent estimates it has the least
     variance. Users whom several policies decided for are joined, so that their decisions count as dependent.
     The interval takes l as given, although it is estimated; few decisions that missed rare large weights have
     a small value and a small error at once, and pull the mean down.
