@@ -150,6 +150,19 @@ def embedding_selection() -> Lines:
         f"{counts['rows']} logs where all 7 subsets pass: obp returns the narrowest in {counts['same']}, "
         f"the one before it in {counts['one before']}; ours the narrowest in all"
     )
+    try:
+        peer.MarginalizedInverseProbabilityWeighting(
+            n_actions=2, embedding_selection_method="exact", min_emb_dim=2
+        ).estimate_policy_value(
+            reward=np.ones(4),
+            action=np.array([0, 1, 0, 1]),
+            action_embed=np.zeros((4, 2), int),
+            pi_b=np.full((4, 2, 1), 0.5),
+            action_dist=np.full((4, 2, 1), 0.5),
+            p_e_a=np.full((2, 2, 2), 0.5),
+        )
+    except UnboundLocalError as error:
+        yield f"all dimensions must stay: obp raises '{error}', ours keeps them"
 
 
 def no_overlap() -> Lines:
