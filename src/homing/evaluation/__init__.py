@@ -12,9 +12,18 @@ from homing.evaluation.calibration import (
 )
 from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.cross_fit import cross_fit, folds_by_user
+from homing.evaluation.embeddings import (
+    learned_likelihood,
+    marginal_weights,
+    posterior_weights,
+    same_embedding,
+    select_embedding,
+)
 from homing.evaluation.estimate import Estimate, Ratio, difference
 from homing.evaluation.estimators import dm, dr, importance_weights, ips, on_policy, sndr, snips
 from homing.evaluation.inputs import policy_mean
+from homing.evaluation.loggers import mixture_propensity, precision_weighted
+from homing.evaluation.more_robust import mrdr, mrdr_weights
 from homing.evaluation.overlap import (
     Diagnostics,
     Support,
@@ -26,12 +35,18 @@ from homing.evaluation.overlap import (
     support,
     weight_tail,
 )
+from homing.evaluation.plug_in import plug_in
 from homing.evaluation.propensity import (
     PropensityCheck,
     check_chosen,
     check_distribution,
     probability_bins,
 )
+from homing.evaluation.ranking import TopK, top_k
+from homing.evaluation.shrinkage import Shrinkage, shrink, shrinkage_grid
+from homing.evaluation.slates import cascade_dr, slate_ips
+from homing.evaluation.times import bandwidth_grid, kernel_dr, kernel_weights
+from homing.evaluation.tuning import Selection, bias_against, bias_bound, select_by_mse, select_by_slope
 from homing.evaluation.uplift import QiniCurve, qini_curve, uplift_by_quantile
 
 __all__ = [
@@ -42,13 +57,20 @@ __all__ = [
     "PropensityCheck",
     "QiniCurve",
     "Ratio",
+    "Selection",
+    "Shrinkage",
     "Support",
     "Thresholds",
+    "TopK",
     "WeightTail",
     "auc",
+    "bandwidth_grid",
+    "bias_against",
+    "bias_bound",
     "bootstrap",
     "brier",
     "calibration_curve",
+    "cascade_dr",
     "check_chosen",
     "check_distribution",
     "cluster",
@@ -62,16 +84,34 @@ __all__ = [
     "folds_by_user",
     "importance_weights",
     "ips",
+    "kernel_dr",
+    "kernel_weights",
+    "learned_likelihood",
     "log_loss",
+    "marginal_weights",
+    "mixture_propensity",
+    "mrdr",
+    "mrdr_weights",
     "on_policy",
     "overlap",
+    "plug_in",
     "policy_mean",
+    "posterior_weights",
+    "precision_weighted",
     "probability_bins",
     "qini_curve",
+    "same_embedding",
+    "select_by_mse",
+    "select_by_slope",
+    "select_embedding",
+    "shrink",
+    "shrinkage_grid",
     "skill",
+    "slate_ips",
     "sndr",
     "snips",
     "support",
+    "top_k",
     "uplift_by_quantile",
     "weight_tail",
 ]
