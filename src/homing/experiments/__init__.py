@@ -1,5 +1,6 @@
 """Experiments: assign, watch, analyse and decide. Everything starts from moments, which add."""
 
+from homing.experiments.adjust import adjust, post_stratify, products_for, variance_reduction
 from homing.experiments.differences import Difference, difference
 from homing.experiments.metrics import Metric, levels, mean, proportion, ratio
 from homing.experiments.moments import Axis, Moments, from_arrays, from_sums
@@ -10,12 +11,16 @@ __all__ = [
     "Difference",
     "Metric",
     "Moments",
+    "adjust",
     "difference",
     "from_arrays",
     "from_sums",
     "from_table",
     "levels",
     "mean",
+    "post_stratify",
+    "products_for",
     "proportion",
     "ratio",
+    "variance_reduction",
 ]
