@@ -3,24 +3,54 @@
 from homing.experiments.adjust import adjust, post_stratify, products_for, variance_reduction
 from homing.experiments.differences import Difference, difference
 from homing.experiments.metrics import Metric, levels, mean, proportion, ratio
-from homing.experiments.moments import Axis, Moments, from_arrays, from_sums
+from homing.experiments.moments import Axis, Moments
+from homing.experiments.multiple import adjusted_p_values, interval_confidence
+from homing.experiments.quality import (
+    Check,
+    before_start,
+    same_in_all,
+    sample_ratio,
+    sample_ratio_at_all_looks,
+)
+from homing.experiments.sequential import (
+    Bounds,
+    always_valid,
+    always_valid_p,
+    crossing_probability,
+    group_sequential,
+    spend,
+)
+from homing.experiments.sums import from_arrays, from_sums
 from homing.experiments.tables import from_table
 
 __all__ = [
     "Axis",
+    "Bounds",
+    "Check",
     "Difference",
     "Metric",
     "Moments",
     "adjust",
+    "adjusted_p_values",
+    "always_valid",
+    "always_valid_p",
+    "before_start",
+    "crossing_probability",
     "difference",
     "from_arrays",
     "from_sums",
     "from_table",
+    "group_sequential",
+    "interval_confidence",
     "levels",
     "mean",
     "post_stratify",
     "products_for",
     "proportion",
     "ratio",
+    "same_in_all",
+    "sample_ratio",
+    "sample_ratio_at_all_looks",
+    "spend",
     "variance_reduction",
 ]

@@ -14,16 +14,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.experiments.moments import (
-    Axis,
-    Floats,
-    Moments,
-    check_finite,
-    from_sums,
-    missing_label,
-    moments_by_code,
-    not_finite,
-)
+from homing.experiments.moments import Axis, Floats, Moments
+from homing.experiments.sums import check_finite, from_sums, missing_label, moments_by_code, not_finite
 from homing.schema.errors import InputError, nearest
 
 #: Rows whose products are made at a time: 16 columns of them are 16 MB.
