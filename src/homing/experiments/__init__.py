@@ -1,10 +1,13 @@
 """Experiments: assign, watch, analyse and decide. Everything starts from moments, which add."""
 
 from homing.experiments.adjust import adjust, post_stratify, products_for, variance_reduction
+from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide, ships, verdicts
 from homing.experiments.differences import Difference, difference
+from homing.experiments.joint import Joint, Utility, joint_difference, utility
 from homing.experiments.metrics import Metric, levels, mean, proportion, ratio
 from homing.experiments.moments import Axis, Moments
 from homing.experiments.multiple import adjusted_p_values, interval_confidence
+from homing.experiments.power import Need, Plan, plan, simulate_rule
 from homing.experiments.quality import (
     Check,
     before_start,
@@ -27,23 +30,34 @@ __all__ = [
     "Axis",
     "Bounds",
     "Check",
+    "Criterion",
+    "Decision",
     "Difference",
+    "Joint",
     "Metric",
     "Moments",
+    "Need",
+    "Outcome",
+    "Plan",
+    "Rule",
+    "Utility",
     "adjust",
     "adjusted_p_values",
     "always_valid",
     "always_valid_p",
     "before_start",
     "crossing_probability",
+    "decide",
     "difference",
     "from_arrays",
     "from_sums",
     "from_table",
     "group_sequential",
     "interval_confidence",
+    "joint_difference",
     "levels",
     "mean",
+    "plan",
     "post_stratify",
     "products_for",
     "proportion",
@@ -51,6 +65,10 @@ __all__ = [
     "same_in_all",
     "sample_ratio",
     "sample_ratio_at_all_looks",
+    "ships",
+    "simulate_rule",
     "spend",
+    "utility",
     "variance_reduction",
+    "verdicts",
 ]
