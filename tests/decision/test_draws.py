@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.decision import draw, softmax, uniforms_and_ids
-from homing.decision.draws import draw_with_place, mix64
+from homing.decision.draws import draw_with_place
 from homing.schema import format_ids
+from homing.schema.mixing import mix64
 from homing.schema.times import DAY, HOUR
 
 from .worlds import offsets_of

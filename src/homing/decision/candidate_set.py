@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision.draws import mix64
 from homing.schema import Candidates, Shard
+from homing.schema.mixing import mix64
 
 _SEEDS: Final = (0x243F6A8885A308D3, 0x13198A2E03707344)  # digits of pi
 _U = np.uint64

@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision.draws import mix64
 from homing.decision.eligibility import (
     ELIGIBLE,
     RULES,
@@ -25,6 +24,7 @@ from homing.decision.eligibility import (
 from homing.decision.ragged import offsets_of, spans
 from homing.decision.slots import Slots, build_slots
 from homing.schema import Candidates, Config, Exclusions, Instants, Opportunities, Sends, Shard
+from homing.schema.mixing import mix64
 from homing.schema.times import MISSING, parse_duration
 from homing.state import frequency_rule
 

@@ -8,21 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from homing.schema.mixing import mix64
+
 #: Probabilities are drawn as whole multiples of 2^-52, so that sums within a row are exact.
 _SCALE: Final = 2.0**52
 _TOLERANCE: Final = 1e-9
 _ROUNDS: Final = 4
 _U = np.uint64
-
-
-def mix64(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the SplitMix64 finaliser of each word, a bijection of 64 bits.
-
-    Source: Steele, Lea, Flood, OOPSLA 2014, with Stafford's variant 13 of the constants.
-    """
-    word = (word ^ (word >> _U(30))) * _U(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> _U(27))) * _U(0x94D049BB133111EB)
-    return word ^ (word >> _U(31))
 
 
 def uniforms_and_ids(

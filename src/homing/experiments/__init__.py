@@ -1,6 +1,7 @@
 """Experiments: assign, watch, analyse and decide. Everything starts from moments, which add."""
 
 from homing.experiments.adjust import adjust, post_stratify, products_for, variance_reduction
+from homing.experiments.assign import Experiment, assign, check_layers, hash_ids, in_holdout, place
 from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide, ships, verdicts
 from homing.experiments.differences import Difference, difference
 from homing.experiments.joint import Joint, Utility, joint_difference, utility
@@ -33,6 +34,7 @@ __all__ = [
     "Criterion",
     "Decision",
     "Difference",
+    "Experiment",
     "Joint",
     "Metric",
     "Moments",
@@ -45,7 +47,9 @@ __all__ = [
     "adjusted_p_values",
     "always_valid",
     "always_valid_p",
+    "assign",
     "before_start",
+    "check_layers",
     "crossing_probability",
     "decide",
     "difference",
@@ -53,10 +57,13 @@ __all__ = [
     "from_sums",
     "from_table",
     "group_sequential",
+    "hash_ids",
+    "in_holdout",
     "interval_confidence",
     "joint_difference",
     "levels",
     "mean",
+    "place",
     "plan",
     "post_stratify",
     "products_for",

@@ -18,7 +18,6 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision.draws import mix64
 from homing.engine import over_shards, worker_count
 from homing.lifecycle.contender import Contender
 from homing.lifecycle.entrants import made
@@ -31,6 +30,7 @@ from homing.lifecycle.rollout import Rollout
 from homing.report.facts import ArmMeasure, Estimate, ObjectiveValues, Promise, Trial, Values
 from homing.report.leaderboard import Measure
 from homing.schema import Config, InputError, Users
+from homing.schema.mixing import mix64
 from homing.schema.times import DAY, format_time, parse_duration
 from homing.simulator import Setup, World, world_maker
 
