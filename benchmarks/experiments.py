@@ -1,0 +1,396 @@
+"""Analysis of experiments, beside tea-tasting, gbstats, statsmodels and spotify-confidence.
+
+The peers need an environment of their own, where gbstats's bounds on numpy and pandas are set aside:
+
+    python3.11 -m venv /tmp/peers-exp
+    /tmp/peers-exp/bin/pip install spotify-confidence==4.1.0 tea-tasting==1.14 gbstats==0.8.0
+    /tmp/peers-exp/bin/pip install duckdb polars pyarrow narwhals "numpy>=2,<2.5" "pandas>=2.2,<3"
+
+    PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py equal      numbers side by side
+    PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py coverage   of relative intervals
+    PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py rows       12,000 results, sequential
+    PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py speed [users] [folder]
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from homing.experiments import (
+    Axis,
+    Moments,
+    adjust,
+    adjusted_p_values,
+    always_valid,
+    always_valid_p,
+    crossing_probability,
+    difference,
+    from_arrays,
+    from_table,
+    group_sequential,
+    mean,
+    products_for,
+    proportion,
+    ratio,
+)
+
+METRICS = [f"metric{k}" for k in range(8)]
+BEFORE = [f"before{k}" for k in range(8)]
+COVARIATES = dict(zip(METRICS, ([each] for each in BEFORE), strict=True))
+PAIRS = list(zip(METRICS, BEFORE, strict=True))
+
+
+def shown(name: str, ours: Any, peer: Any, why: str = "") -> None:
+    a, b = np.asarray(ours, np.float64), np.asarray(peer, np.float64)
+    apart = float(np.max(np.abs(a - b) / np.abs(b)))
+    verdict = "equal" if apart < 1e-6 else f"differs by {apart:.1e}: {why or 'NOT EXPLAINED'}"
+    print(f"{name:48s} ours {np.round(a, 6).tolist()} peer {np.round(b, 6).tolist()} {verdict}")
+
+
+def sample(users: int = 4000) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    arm = rng.integers(0, 2, users)
+    sends = rng.poisson(5, users) + 1
+    rate = rng.beta(2, 5, users)
+    before = rng.poisson(4 * rate).astype(float)
+    clicks = rng.binomial(sends, np.minimum(rate * (1 + 0.1 * arm), 1)).astype(float)
+    bought = (rng.random(users) < 0.2 + 0.03 * arm).astype(float)
+    return {"arm": arm, "sends": sends.astype(float), "clicks": clicks, "before": before, "bought": bought}
+
+
+def interval(found: Any) -> list[float]:
+    return [float(found.value), float(found.low), float(found.high)]
+
+
+def equal() -> None:
+    data = sample()
+    moments = from_arrays(
+        np.where(data["arm"] == 1, "new", "control"), {k: v for k, v in data.items() if k != "arm"}
+    )
+    _tea_tasting(data, moments)
+    _statsmodels(data, moments)
+    _gbstats(data, moments)
+    _spotify(data, moments)
+
+
+def _tea_tasting(data: dict[str, np.ndarray], moments: Moments) -> None:
+    import pyarrow as pa
+    import tea_tasting as tt
+
+    metrics = {
+        "mean": (tt.Mean("clicks"), moments, mean("clicks")),
+        "ratio": (tt.RatioOfMeans("clicks", "sends"), moments, ratio("clicks", "sends")),
+        "CUPED": (
+            tt.Mean("clicks", "before"),
+            adjust(moments, {"clicks": ["before"]}, slopes="total"),
+            mean("clicks"),
+        ),
+    }
+    table = pa.table({"variant": data["arm"], **{k: v for k, v in data.items() if k != "arm"}})
+    found = tt.Experiment({name: each[0] for name, each in metrics.items()}).analyze(table)
+    for name, (_, at, metric) in metrics.items():
+        peer, ours = found[name], difference(at, metric, "new")
+        shown(
+            f"tea-tasting {name}",
+            [*interval(ours), ours.p_value],
+            [peer.effect_size, peer.effect_size_ci_lower, peer.effect_size_ci_upper, peer.pvalue],
+        )
+        log = difference(at, metric, "new", scale="log")
+        shown(
+            f"tea-tasting {name}, relative (log ratio)",
+            interval(log),
+            [peer.rel_effect_size, peer.rel_effect_size_ci_lower, peer.rel_effect_size_ci_upper],
+            "tea-tasting leaves out the noise of the covariate's common mean" if name == "CUPED" else "",
+        )
+
+
+def _statsmodels(data: dict[str, np.ndarray], moments: Moments) -> None:
+    import statsmodels.api as sm
+    from statsmodels.stats.multitest import multipletests
+    from statsmodels.stats.proportion import confint_proportions_2indep
+    from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
+    new, old = (data["clicks"][data["arm"] == a] for a in (1, 0))
+    compared = CompareMeans(DescrStatsW(new), DescrStatsW(old))
+    ours = difference(moments, mean("clicks"), "new")
+    shown("statsmodels Welch", interval(ours)[1:], compared.tconfint_diff(usevar="unequal"))
+    shown("statsmodels Welch p", ours.p_value, compared.ttest_ind(usevar="unequal")[1])
+    counts = [x for a in (1, 0) for x in (data["bought"][data["arm"] == a].sum(), (data["arm"] == a).sum())]
+    ours = difference(moments, proportion("bought"), "new", distribution="normal")
+    shown(
+        "statsmodels proportions, Wald",
+        interval(ours)[1:],
+        confint_proportions_2indep(*counts, method="wald"),
+    )
+    log = difference(moments, proportion("bought"), "new", distribution="normal", scale="log")
+    peer = np.array(confint_proportions_2indep(*counts, method="log", compare="ratio")) - 1
+    shown("statsmodels ratio of proportions, log", interval(log)[1:], peer)
+    design = np.column_stack([np.ones(len(data["arm"])), data["arm"], data["before"] - data["before"].mean()])
+    fitted = sm.OLS(data["clicks"], design).fit()
+    within = difference(adjust(moments, {"clicks": ["before"]}, slopes="within"), mean("clicks"), "new")
+    shown("statsmodels OLS with a covariate", within.value, fitted.params[1])
+    shown(
+        "statsmodels OLS standard error",
+        within.std_error,
+        fitted.bse[1],
+        "ours lets variances differ by arm, theirs pools them",
+    )
+    p = np.random.default_rng(1).random(12) ** 3
+    names = {"holm": "holm", "hommel": "hommel", "benjamini_hochberg": "fdr_bh", "bonferroni": "bonferroni"}
+    for name, theirs in names.items():
+        ours_p = adjusted_p_values(p, name)  # type: ignore[arg-type]
+        shown(f"statsmodels {name} (last 3)", ours_p[-3:], multipletests(p, method=theirs)[1][-3:])
+
+
+def _gbstats(data: dict[str, np.ndarray], moments: Moments) -> None:
+    from gbstats.frequentist.tests import (
+        FrequentistConfig,
+        OneSidedTreatmentLesserTTest,
+        SequentialConfig,
+        SequentialTwoSidedTTest,
+        TwoSidedTTest,
+    )
+    from gbstats.models.statistics import RegressionAdjustedStatistic, SampleMeanStatistic
+
+    def statistic(column: str, arm: int) -> Any:
+        x = data[column][data["arm"] == arm]
+        return SampleMeanStatistic(n=len(x), sum=x.sum(), sum_squares=(x**2).sum())
+
+    def adjusted(arm: int) -> Any:
+        here = data["arm"] == arm
+        product = float((data["clicks"] * data["before"])[here].sum())
+        return RegressionAdjustedStatistic(
+            n=int(here.sum()),
+            post_statistic=statistic("clicks", arm),
+            pre_statistic=statistic("before", arm),
+            post_pre_sum_of_products=product,
+            theta=0,
+        )
+
+    pair = statistic("clicks", 0), statistic("clicks", 1)
+    absolute = FrequentistConfig(difference_type="absolute")
+    ours = difference(moments, mean("clicks"), "new")
+    peer = TwoSidedTTest(*pair, absolute).compute_result()
+    shown("gbstats absolute", [*interval(ours), ours.p_value], [peer.expected, *peer.ci, peer.p_value])
+    relative = difference(moments, mean("clicks"), "new", scale="delta")
+    peer = TwoSidedTTest(*pair, FrequentistConfig(difference_type="relative")).compute_result()
+    shown(
+        "gbstats relative (delta)",
+        interval(relative),
+        [peer.expected, *peer.ci],
+        "it takes the degrees of freedom of the absolute difference",
+    )
+    cuped = difference(adjust(moments, {"clicks": ["before"]}, slopes="total"), mean("clicks"), "new")
+    peer = TwoSidedTTest(adjusted(0), adjusted(1), absolute).compute_result()
+    shown("gbstats CUPED", interval(cuped), [peer.expected, *peer.ci])
+    config = SequentialConfig(difference_type="absolute", sequential_tuning_parameter=5000)
+    peer = SequentialTwoSidedTTest(*pair, config).compute_result()
+    best_at = float(ours.std_error) * np.sqrt(len(data["arm"]) / 5000)
+    critical = always_valid(ours.std_error, best_at)
+    valid = difference(moments, mean("clicks"), "new", critical=critical)
+    p = always_valid_p(ours.value[None], ours.std_error[None], best_at)[0]
+    shown("gbstats sequential", [*interval(valid), p], [peer.expected, *peer.ci, peer.p_value])
+    less = difference(moments, mean("clicks"), "new", alternative="less")
+    peer = OneSidedTreatmentLesserTTest(*pair, absolute).compute_result()
+    shown("gbstats one-sided, upper bound", less.high, peer.ci[1], "it subtracts what it should add")
+
+
+def _spotify(data: dict[str, np.ndarray], moments: Moments) -> None:
+    import pandas as pd
+    import spotify_confidence
+
+    rows = []
+    for arm, name in enumerate(("control", "new")):
+        x = data["clicks"][data["arm"] == arm]
+        rows.append((name, x.sum(), (x**2).sum(), len(x)))
+    frame = pd.DataFrame(rows, columns=["arm", "sum", "squares", "n"])
+    test = spotify_confidence.StudentsTTest(frame, "sum", "squares", "n", "arm")
+    found = test.difference("control", "new").iloc[0]
+    ours = difference(moments, mean("clicks"), "new")
+    shown(
+        "spotify-confidence absolute",
+        [*interval(ours), ours.p_value],
+        [found["difference"], found["ci_lower"], found["ci_upper"], found["p-value"]],
+    )
+    found = test.difference("control", "new", absolute=False).iloc[0]
+    shown(
+        "spotify-confidence relative",
+        interval(difference(moments, mean("clicks"), "new", scale="delta")),
+        [found["difference"], found["ci_lower"], found["ci_upper"]],
+        "it divides the absolute interval by the control's mean",
+    )
+    # alphas of its own test suite: total 0.01, of 250, 450, 620, 810 units
+    share = np.array([250, 450, 620, 810]) / 810
+    spent = crossing_probability(-ndtri(np.array([0.00095, 0.00241, 0.00410, 0.00636]) / 2), share).cumsum()
+    shown("spotify-confidence sequential, spends alpha t^2", 0.01 * share**2, spent, "rounded in its tests")
+
+
+def coverage(runs: int = 4000, users: int = 2000) -> None:
+    """Share of 95 % intervals of a relative difference that hold the truth, metric like revenue."""
+    rng = np.random.default_rng(0)
+    for effect in (0.0, 0.1, 1.0):
+        moments = simulated(rng, runs, users, effect)
+        adjusted = adjust(moments, {"y": ["x"]})
+        common = adjusted.shared
+        assert common is not None
+        without = Moments(
+            adjusted.arms, adjusted.columns, adjusted.count, adjusted.mean, adjusted.scatter, adjusted.axes
+        )
+        told = [f"effect {effect:+.0%}"]
+        for name, at in (("plain", moments), ("CUPED", adjusted), ("CUPED as in tea-tasting", without)):
+            for scale in ("delta", "log", "fieller"):
+                found = difference(at, mean("y"), "new", scale=scale)  # type: ignore[arg-type]
+                told.append(f"{name} {scale} {((found.low < effect) & (effect < found.high)).mean():.3f}")
+            absolute = difference(at, mean("y"), "new")
+            low, high = absolute.low / absolute.control_level, absolute.high / absolute.control_level
+            told.append(f"{name} absolute / control {((low < effect) & (effect < high)).mean():.3f}")
+        print("; ".join(told))
+
+
+def simulated(rng: np.random.Generator, runs: int, users: int, effect: float) -> Moments:
+    x = rng.gamma(0.5, 2, (runs, 2, users // 2))
+    y = (x + rng.gamma(0.5, 1, x.shape)) * np.array([1.0, 1.0 + effect])[:, None]
+    both = np.stack([y, x], -1)
+    centre = both.mean(axis=2)
+    both -= centre[:, :, None]
+    scatter = np.einsum("rani,ranj->raij", both, both)
+    count = np.full((runs, 2), users / 2)
+    return Moments(("control", "new"), ("y", "x"), count, centre, scatter, (Axis("run", tuple(range(runs))),))
+
+
+def rows() -> None:
+    """8 metrics x 20 segments x 75 days: always-valid and group sequential intervals, and the rows."""
+    rng = np.random.default_rng(0)
+    shape = (20, 75, 2)
+    count = rng.poisson(500, shape).astype(float)
+    centre = rng.normal(1, 0.1, (*shape, 8))
+    scatter = count[..., None, None] * np.eye(8)
+    axes = (Axis("segment", tuple(range(20))), Axis("day", tuple(range(75))))
+    moments = Moments(("control", "new"), tuple(METRICS), count, centre, scatter, axes)
+    start = time.perf_counter()
+    running = moments.accumulate("day")
+    bounds = group_sequential(np.arange(1, 76) / 75)
+    table: list[dict[str, Any]] = []
+    for name in METRICS:
+        first = difference(running, mean(name), "new", scale="log", critical=bounds.critical)
+        always = always_valid(first.std_error, float(np.median(first.std_error[:, -1])))
+        table += difference(running, mean(name), "new", scale="log", critical=always).to_rows()
+    print(f"{len(table):,} rows by two sequential methods: {time.perf_counter() - start:.2f} s")
+
+
+def write(users: int, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng, writer = np.random.default_rng(0), None
+    for start in range(0, users, 500_000):
+        size = min(500_000, users - start)
+        columns: dict[str, Any] = {"arm": np.where(rng.random(size) < 0.5, "control", "new")}
+        for place, (now, before) in enumerate(PAIRS):
+            rate = rng.gamma(2, 0.5, size)
+            for name in (before, now):
+                drawn = rng.exponential(rate).round(2) if place % 2 else rng.poisson(rate).astype(np.int32)
+                columns[name] = drawn
+        table = pa.table(columns)
+        writer = writer or pq.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+    assert writer is not None
+    writer.close()
+
+
+def floor(path: Path) -> None:
+    """The sums that CUPED needs, written by hand for Polars."""
+    import polars as pl
+
+    numbers = [pl.col(name).cast(pl.Float64) for name in (*METRICS, *BEFORE)]
+    sums = [number.sum().name.prefix("sum ") for number in numbers]
+    squares = [(number**2).sum().name.prefix("square ") for number in numbers]
+    products = [(pl.col(a).cast(pl.Float64) * pl.col(b)).sum().alias(f"product {a}") for a, b in PAIRS]
+    pl.scan_parquet(path).group_by("arm").agg(pl.len(), *sums, *squares, *products).collect()
+
+
+def analysed(table: Any) -> None:
+    moments = from_table(table, [*METRICS, *BEFORE], products=products_for(COVARIATES))
+    adjusted = adjust(moments, COVARIATES, slopes="total")
+    for name in METRICS:
+        difference(adjusted, mean(name), "new", scale="log")
+
+
+def ours_polars(path: Path) -> None:
+    import polars as pl
+
+    analysed(pl.scan_parquet(path))
+
+
+def ours_duckdb(path: Path) -> None:
+    import duckdb
+
+    analysed(duckdb.connect().read_parquet(str(path)))
+
+
+def tea_tasting_duckdb(path: Path) -> None:
+    import duckdb
+    import tea_tasting as tt
+
+    table = duckdb.connect().read_parquet(str(path))
+    tt.Experiment({a: tt.Mean(a, b) for a, b in PAIRS}, variant="arm").analyze(table, control="control")
+
+
+def tea_tasting_polars(path: Path) -> None:
+    import polars as pl
+    import tea_tasting as tt
+
+    metrics = {a: tt.Mean(a, b) for a, b in PAIRS}
+    tt.Experiment(metrics, variant="arm").analyze(pl.scan_parquet(path), control="control")
+
+
+RUNS: dict[str, Callable[[Path], None]] = {
+    "floor by Polars": floor,
+    "Homing on Polars": ours_polars,
+    "Homing on DuckDB": ours_duckdb,
+    "tea-tasting on Polars": tea_tasting_polars,
+    "tea-tasting on DuckDB": tea_tasting_duckdb,
+}
+
+
+def speed(users: int, folder: Path) -> None:
+    path = folder / f"experiment-{users}.parquet"
+    if not path.exists():
+        write(users, path)
+    for name in RUNS:
+        subprocess.run([sys.executable, __file__, "one", name, str(path)], check=True)
+
+
+def one(name: str, path: Path) -> None:
+    import duckdb  # noqa: F401  imports are not part of the time
+    import polars  # noqa: F401
+    import tea_tasting  # noqa: F401
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    RUNS[name](path)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    took, used = time.perf_counter() - wall, time.process_time() - cpu
+    print(f"{name:24s} {took:.2f} s, {used:.2f} CPU-s, peak {peak:.2f} GB")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    what, *rest = sys.argv[1:] or ["equal"]
+    if what == "speed":
+        folder = Path(rest[1]) if len(rest) > 1 else Path(tempfile.gettempdir())
+        speed(int(rest[0]) if rest else 10_000_000, folder)
+    elif what == "one":
+        one(rest[0], Path(rest[1]))
+    else:
+        {"equal": equal, "coverage": coverage, "rows": rows}[what]()
