@@ -230,8 +230,8 @@ def _spotify(data: dict[str, np.ndarray], moments: Moments) -> None:
         [found["difference"], found["ci_lower"], found["ci_upper"]],
         "it divides the absolute interval by the control's mean",
     )
-    # alphas of its own test suite: total 0.01, of 250, 450, 620, 810 units
-    share = np.array([250, 450, 620, 810]) / 810
+    # alphas of its own test suite: total 0.01, of 250, 450, 630, 810 units
+    share = np.array([250, 450, 630, 810]) / 810
     spent = crossing_probability(-ndtri(np.array([0.00095, 0.00241, 0.00410, 0.00636]) / 2), share).cumsum()
     shown("spotify-confidence sequential, spends alpha t^2", 0.01 * share**2, spent, "rounded in its tests")
 
