@@ -49,7 +49,7 @@ def test_within_is_the_analysis_of_covariance():
     design = np.column_stack([np.ones(len(y)), arm == "x", x])
     beta, rss, *_ = np.linalg.lstsq(design, y)
     assert difference(found, mean("y"), "x").value == pytest.approx(beta[1])
-    assert found.scatter.sum() / (len(y) - 2) == pytest.approx(rss[0] / (len(y) - 4))
+    assert found.scatter[:, 0, 0].sum() / (len(y) - 2) == pytest.approx(rss[0] / (len(y) - 4))
 
 
 def test_collinear_and_constant_covariates_change_nothing():
@@ -58,8 +58,9 @@ def test_collinear_and_constant_covariates_change_nothing():
     moments = from_arrays(arm, columns)
     one = adjust(moments, {"y": ["a"]}, slopes="total")
     many = adjust(moments, {"y": ["a", "twice", "constant"]}, slopes="total")
-    assert many.mean == pytest.approx(one.mean)
-    assert many.scatter == pytest.approx(one.scatter)
+    assert many.select(["y"]).mean == pytest.approx(one.select(["y"]).mean)
+    assert many.select(["y"]).scatter == pytest.approx(one.select(["y"]).scatter)
+    assert many.select(["a", "twice"]).scatter == pytest.approx(moments.select(["a", "twice"]).scatter)
 
 
 def test_optimal_is_never_wider():
@@ -117,7 +118,7 @@ def test_lazy_products_suffice():
     some, every = adjust(few, covariates), adjust(from_table(table, ["y", "a", "b", "other"]), covariates)
     assert some.mean == pytest.approx(every.mean)
     assert np.diagonal(some.scatter, 0, 1, 2) == pytest.approx(np.diagonal(every.scatter, 0, 1, 2))
-    assert np.isnan(some.scatter[:, 0, 1]).all()
+    assert np.isnan(some.scatter[:, 0, 3]).all()
     metric = ratio("y", "other")
     more = products_for(covariates, [metric])
     full = adjust(from_table(table.lazy(), ["y", "a", "b", "other"], products=more), covariates)
@@ -178,7 +179,7 @@ def test_adjusted_intervals_cover(scale, effect, units, tolerance):
 def test_bad_input():
     arm, x, y = data(np.random.default_rng(7))
     moments = from_arrays(arm, {"y": y, "a": x[:, 0]})
-    with pytest.raises(InputError, match="y has no covariates"):
+    with pytest.raises(InputError, match="must have some, and not itself"):
         adjust(moments, {"y": []})
     with pytest.raises(InputError, match="must be one of"):
         adjust(moments, {"y": ["a"]}, slopes="ols")

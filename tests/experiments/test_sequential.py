@@ -96,10 +96,10 @@ def test_crossing_as_simulated(drift):
 
 @pytest.mark.parametrize("alternative", ["two-sided", "greater"])
 def test_always_valid_holds_at_every_look(alternative):
-    looks = 400
+    looks = 300
     error = 1 / np.sqrt(np.arange(1, looks + 1))
     critical = always_valid(error, error[100], alternative=alternative)
-    z = walks(np.random.default_rng(1), 20_000, looks)
+    z = walks(np.random.default_rng(1), 8000, looks)
     beyond = np.abs(z) > critical if alternative == "two-sided" else z > critical
     crossed = beyond.any(axis=1).mean()
     assert 0.015 < crossed < 0.05

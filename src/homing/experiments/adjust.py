@@ -36,7 +36,7 @@ def adjust(
     Args:
         moments: of the columns and of their covariates.
         covariates: of each column. Where a covariate was scanned with `missing`, the mark of where it is
-            missing is a covariate, too. Columns that are not named are left out of the result.
+            missing is a covariate, too. Other columns stay as they are.
         slopes: `within` arms, as in the analysis of covariance; `optimal`, the least variance of the
             difference of two arms, also where they are of unequal size and the slope differs between them;
             `total`, over all units without regard to arms and without counting the slopes as fitted, as
@@ -50,14 +50,14 @@ def adjust(
         raise InputError(f"slopes == {slopes!r}, must be one of {get_args(Slopes)}")
     if moments.shared is not None:
         raise InputError("the moments were adjusted before; adjust by all covariates at once")
-    matrix = np.zeros((*moments.count.shape[:-1], len(covariates), len(moments.columns)))
-    fitted = np.zeros(len(covariates))
-    for row, (column, names) in enumerate(covariates.items()):
+    size = len(moments.columns)
+    matrix = np.tile(np.eye(size), (*moments.count.shape[:-1], 1, 1))
+    fitted = np.zeros(size)
+    for column, names in covariates.items():
         y, x = moments.column(column), _places(moments, column, names)
-        matrix[..., row, y] = 1
-        matrix[..., row, x] = -_theta(moments, y, x, slopes)
-        fitted[row] = 0 if slopes == "total" else len(x)
-    return _transformed(moments, tuple(covariates), matrix, fitted)
+        matrix[..., y, x] = -_theta(moments, y, x, slopes)
+        fitted[y] = 0 if slopes == "total" else len(x)
+    return _transformed(moments, matrix, fitted)
 
 
 def post_stratify(moments: Moments, axis: str, weights: ArrayLike | None = None) -> Moments:
@@ -125,8 +125,8 @@ def variance_reduction(before: Moments, after: Moments, column: str) -> Floats:
 
 
 def _places(moments: Moments, column: str, names: Sequence[str]) -> list[int]:
-    if not names:
-        raise InputError(f"{column} has no covariates; leave it out")
+    if not names or column in names:
+        raise InputError(f"{column} has covariates {names}, must have some, and not itself")
     marks = [f"{name} missing" for name in names if f"{name} missing" in moments.columns]
     return [moments.column(name) for name in dict.fromkeys([*names, *marks])]
 
@@ -154,8 +154,8 @@ def _theta(moments: Moments, y: int, x: list[int], slopes: Slopes) -> Floats:
     return np.asarray(np.einsum("...ij,...j->...i", inverse, across / unit) / unit)
 
 
-def _transformed(moments: Moments, columns: tuple[str, ...], matrix: Floats, fitted: Floats) -> Moments:
-    """Return the moments of matrix [*axes, new, old] times columns, centred on the mean over all arms."""
+def _transformed(moments: Moments, matrix: Floats, fitted: Floats) -> Moments:
+    """Return the moments of matrix [*axes, columns, columns] times columns, covariates less their centre."""
     n = moments.count
     units, arms = n.sum(axis=-1), (n > 0).sum(axis=-1)
     spare = (units - arms)[..., None] - fitted
@@ -169,14 +169,12 @@ def _transformed(moments: Moments, columns: tuple[str, ...], matrix: Floats, fit
     unknown = used @ np.isnan(moments.scatter).any(axis=-3) @ np.swapaxes(used, -1, -2) > 0
     factor = np.sqrt((units - arms)[..., None] / spare)
     scatter *= (factor[..., :, None] * factor[..., None, :])[..., None, :, :]
-    own = np.zeros((len(columns), len(moments.columns)))
-    own[np.arange(len(columns)), [moments.column(name) for name in columns]] = 1
+    part = matrix - np.eye(len(moments.columns))
     centre = ((n / units[..., None])[..., None] * moments.mean).sum(axis=-2)
-    common = np.einsum("...ij,...j->...i", matrix - own, centre)
-    shared = _shared(known, n, matrix, matrix - own)
+    common = np.einsum("...ij,...j->...i", part, centre)
+    shared = _shared(known, n, matrix, part)
     return replace(
         moments,
-        columns=columns,
         mean=np.einsum("...ij,...aj->...ai", matrix, moments.mean) - common[..., None, :],
         scatter=np.where(unknown[..., None, :, :], np.nan, scatter),
         shared=np.where(unknown[..., None, None, :, :], np.nan, shared),

@@ -93,7 +93,7 @@ def _shared(moments: Moments) -> Floats:
 
 
 def _check_binary(moments: Moments, metric: Metric) -> None:
-    if moments.shared is not None:
+    if moments.shared is not None and moments.shared.any():
         raise InputError(f"proportion of {metric.column}, which is adjusted; take its mean instead")
     share = moments.mean[..., 0]
     want = moments.count * share * (1 - share)
