@@ -6,6 +6,7 @@ from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide
 from homing.experiments.differences import Difference, difference
 from homing.experiments.joint import Joint, Utility, joint_difference, utility
 from homing.experiments.metrics import Metric, levels, mean, proportion, ratio
+from homing.experiments.micro_randomized import Excursion, causal_excursion
 from homing.experiments.moments import Axis, Moments
 from homing.experiments.multiple import adjusted_p_values, interval_confidence
 from homing.experiments.power import Need, Plan, plan, simulate_rule
@@ -34,6 +35,7 @@ __all__ = [
     "Criterion",
     "Decision",
     "Difference",
+    "Excursion",
     "Experiment",
     "Joint",
     "Metric",
@@ -49,6 +51,7 @@ __all__ = [
     "always_valid_p",
     "assign",
     "before_start",
+    "causal_excursion",
     "check_layers",
     "crossing_probability",
     "decide",

@@ -1,9 +1,9 @@
 """Which user is in which arm: a pure function of salts and the hash of the user's id, on any machine.
 
 Experiments in one layer share its users and are exclusive where their ranges do not overlap. Layers have
-salts of their own, so experiments in different layers are independent: users of an arm of one are spread alike
-over the arms of the other. Who enters early (`traffic`) and who gets which arm are two independent numbers of
-a user, so ramping up adds users and moves nobody.
+salts of their own, so experiments in different layers are independent: users of an arm of one are spread
+alike over the arms of the other. Who enters early (`traffic`) and who gets which arm are two independent
+numbers of a user, so ramping up adds users and moves nobody.
 """
 
 from __future__ import annotations
