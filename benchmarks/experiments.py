@@ -39,6 +39,8 @@ from homing.experiments import (
     from_arrays,
     from_table,
     group_sequential,
+    hazard_ratio,
+    kaplan_meier,
     mean,
     products_for,
     proportion,
@@ -80,6 +82,7 @@ def equal() -> None:
     )
     _tea_tasting(data, moments)
     _statsmodels(data, moments)
+    _survival()
     _gbstats(data, moments)
     _spotify(data, moments)
 
@@ -151,6 +154,25 @@ def _statsmodels(data: dict[str, np.ndarray], moments: Moments) -> None:
     for name, theirs in names.items():
         ours_p = adjusted_p_values(p, name)  # type: ignore[arg-type]
         shown(f"statsmodels {name} (last 3)", ours_p[-3:], multipletests(p, method=theirs)[1][-3:])
+
+
+def _survival() -> None:
+    from statsmodels.duration.hazard_regression import PHReg
+    from statsmodels.duration.survfunc import SurvfuncRight, survdiff
+
+    rng = np.random.default_rng(2)
+    arm = rng.integers(0, 2, 2000)
+    event, seen = np.ceil(rng.exponential(10 / (1 + 0.3 * arm))), np.ceil(rng.uniform(0, 30, 2000))
+    at, happened = np.minimum(event, seen), event <= seen
+    names = np.where(arm == 1, "new", "control")
+    ours = hazard_ratio(names, at, happened, "new")
+    fitted = PHReg(at, arm[:, None], status=happened, ties="efron").fit()
+    shown("statsmodels hazard ratio (Efron)", ours.ratio, np.exp(fitted.params[0]))
+    shown("statsmodels its interval", [ours.low, ours.high], np.exp(fitted.conf_int()[0]))
+    shown("statsmodels log-rank", ours.p_value, survdiff(at, happened, arm)[1])
+    curve, peer = kaplan_meier(at, happened), SurvfuncRight(at, happened)
+    shown("statsmodels Kaplan-Meier (last 2)", curve.survival[-2:], peer.surv_prob[-2:])
+    shown("statsmodels Greenwood (last 2)", curve.std_error[-2:], peer.surv_prob_se[-2:])
 
 
 def _gbstats(data: dict[str, np.ndarray], moments: Moments) -> None:

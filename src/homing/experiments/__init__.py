@@ -3,9 +3,10 @@
 from homing.experiments.adjust import adjust, post_stratify, products_for, variance_reduction
 from homing.experiments.assign import Experiment, assign, check_layers, hash_ids, in_holdout, place
 from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide, ships, verdicts
-from homing.experiments.differences import Difference, difference
+from homing.experiments.differences import Difference, compare, difference
+from homing.experiments.funnel import Funnel, funnel
 from homing.experiments.joint import Joint, Utility, joint_difference, utility
-from homing.experiments.metrics import Metric, levels, mean, proportion, ratio
+from homing.experiments.metrics import Levels, Metric, levels, mean, proportion, ratio
 from homing.experiments.micro_randomized import Excursion, causal_excursion
 from homing.experiments.moments import Axis, Moments
 from homing.experiments.multiple import adjusted_p_values, interval_confidence
@@ -17,6 +18,7 @@ from homing.experiments.quality import (
     sample_ratio,
     sample_ratio_at_all_looks,
 )
+from homing.experiments.quantiles import quantile_levels
 from homing.experiments.sequential import (
     Bounds,
     always_valid,
@@ -26,6 +28,7 @@ from homing.experiments.sequential import (
     spend,
 )
 from homing.experiments.sums import from_arrays, from_sums
+from homing.experiments.survival import Curve, Hazards, hazard_ratio, kaplan_meier, survival_levels
 from homing.experiments.tables import from_table
 
 __all__ = [
@@ -33,11 +36,15 @@ __all__ = [
     "Bounds",
     "Check",
     "Criterion",
+    "Curve",
     "Decision",
     "Difference",
     "Excursion",
     "Experiment",
+    "Funnel",
+    "Hazards",
     "Joint",
+    "Levels",
     "Metric",
     "Moments",
     "Need",
@@ -53,17 +60,21 @@ __all__ = [
     "before_start",
     "causal_excursion",
     "check_layers",
+    "compare",
     "crossing_probability",
     "decide",
     "difference",
     "from_arrays",
     "from_sums",
     "from_table",
+    "funnel",
     "group_sequential",
     "hash_ids",
+    "hazard_ratio",
     "in_holdout",
     "interval_confidence",
     "joint_difference",
+    "kaplan_meier",
     "levels",
     "mean",
     "place",
@@ -71,6 +82,7 @@ __all__ = [
     "post_stratify",
     "products_for",
     "proportion",
+    "quantile_levels",
     "ratio",
     "same_in_all",
     "sample_ratio",
@@ -78,6 +90,7 @@ __all__ = [
     "ships",
     "simulate_rule",
     "spend",
+    "survival_levels",
     "utility",
     "variance_reduction",
     "verdicts",

@@ -20,7 +20,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from homing.experiments.metrics import Levels, Metric, levels
 from homing.experiments.moments import Floats, Moments
-from homing.schema.errors import InputError
+from homing.schema.errors import InputError, nearest
 
 Scale = Literal["absolute", "delta", "log", "fieller"]
 Alternative = Literal["two-sided", "greater", "less"]
@@ -129,6 +129,36 @@ def difference(
     Raises:
         InputError: unknown arm, column or option, or a confidence outside (0, 1).
     """
+    return compare(
+        levels(moments, metric),
+        arm,
+        control,
+        scale=scale,
+        confidence=confidence,
+        alternative=alternative,
+        distribution=distribution,
+        null=null,
+        critical=critical,
+    )
+
+
+def compare(
+    at: Levels,
+    arm: str,
+    control: str = "control",
+    *,
+    scale: Scale = "absolute",
+    confidence: float = 0.95,
+    alternative: Alternative = "two-sided",
+    distribution: Distribution = "t",
+    null: ArrayLike = 0.0,
+    critical: ArrayLike | None = None,
+) -> Difference:
+    """Return the difference of levels from anywhere, as from `quantile_levels`; arguments as `difference`.
+
+    Raises:
+        InputError: as `difference`.
+    """
     for name, option, known in (
         ("scale", scale, get_args(Scale)),
         ("alternative", alternative, get_args(Alternative)),
@@ -142,14 +172,14 @@ def difference(
         raise InputError(f"null == {null!r}, must be > -1: a relative difference cannot be less than -100 %")
     if arm == control:
         raise InputError(f"arm == control == {arm!r}, must be two arms")
-    pair = _pair(levels(moments, metric), moments.arm(arm), moments.arm(control))
+    pair = _pair(at, _place(at, arm), _place(at, control))
     degrees = _degrees(pair, scale) if distribution == "t" else np.full(pair.value_1.shape, np.inf)
     reach = np.asarray(critical if critical is not None else quantile(confidence, degrees, alternative))
     low, high = _interval(pair, scale, reach)
     value, error = _estimate(pair, scale)
     sure = ~np.isnan(error)
     return Difference(
-        metric=metric.name,
+        metric=at.name,
         arm=arm,
         control=control,
         scale=scale,
@@ -166,6 +196,12 @@ def difference(
         count=pair.count_1,
         control_count=pair.count_0,
     )
+
+
+def _place(at: Levels, arm: str) -> int:
+    if arm not in at.arms:
+        raise InputError(f"arm {arm!r} is not there, must be one of {at.arms}{nearest(arm, at.arms)}")
+    return at.arms.index(arm)
 
 
 def quantile(confidence: float, degrees: Floats, alternative: Alternative) -> Floats:

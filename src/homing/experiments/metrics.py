@@ -45,8 +45,10 @@ def ratio(column: str, denominator: str, name: str = "") -> Metric:
 
 @dataclass(frozen=True)
 class Levels:
-    """A metric in each arm."""
+    """A metric in each arm, by whatever method, with its variance."""
 
+    name: str
+    arms: tuple[str, ...]
     value: Floats  # [*axes, arms]
     noise: Floats  # [*axes, arms] variance of the value, independent between arms
     shared: Floats  # [*axes, arms, arms] covariance between values, from what arms share
@@ -67,7 +69,7 @@ def levels(moments: Moments, metric: Metric) -> Levels:
     if metric.kind == "proportion":
         _check_binary(part, metric)
         noise = np.where(part.count > 1, value * (1 - value) / np.maximum(part.count, 1), np.nan)
-    return Levels(value, noise, _shared(part)[..., 0, 0], part.count)
+    return Levels(metric.name, part.arms, value, noise, _shared(part)[..., 0, 0], part.count)
 
 
 def _ratio_levels(moments: Moments, metric: Metric) -> Levels:
@@ -82,7 +84,7 @@ def _ratio_levels(moments: Moments, metric: Metric) -> Levels:
     slope = np.stack([1 / bottom, -value / bottom], axis=-1)
     noise = np.einsum("...i,...ij,...j", slope, part.covariance_of_means, slope)
     shared = np.einsum("...ai,...abij,...bj->...ab", slope, _shared(part), slope)
-    return Levels(value, noise, shared, part.count)
+    return Levels(metric.name, part.arms, value, noise, shared, part.count)
 
 
 def _shared(moments: Moments) -> Floats:
