@@ -6,7 +6,7 @@ from homing.schema import InputError
 
 
 def test_by_hand():
-    # 1 .. 100 once each: the median is 50.5; half of the rows are below it, so the share varies as a fair coin,
+    # 1 .. 100 once each: the median is 50.5; half of the rows are below it, so the share varies as a coin,
     # and 1 on the scale of shares is 99 on that of the values
     found = quantile_levels(["a"] * 100, np.arange(1.0, 101), 0.5)
     assert found.value == pytest.approx([50.5])

@@ -90,6 +90,12 @@ def test_bad_tables(engine):
         from_table(engine(TABLE), ["spent"])
     with pytest.raises(InputError, match="named once"):
         from_table(engine(TABLE), ["spend", "spend"])
+    with pytest.raises(InputError, match="must be numbers or booleans"):
+        from_table(engine(TABLE), ["country"])
+    with pytest.raises(InputError, match=r"spend has .*missing or infinite"):
+        from_table(engine(TABLE.with_columns(spend=float("inf"))), ["spend"])
+    with pytest.raises(InputError, match="the table is dict"):
+        from_table({"arm": ["a"]}, ["spend"])
     with pytest.raises(InputError, match="no rows"):
         from_table(engine(TABLE.clear()), ["visits"])
 

@@ -33,7 +33,7 @@ def funnel(
     """Return what each step of a funnel adds to a difference.
 
     The mean of the last column is a product of rates, m = r_1 r_2 ... With the logarithmic mean
-    L = (m1 - m0) / log(m1 / m0), L log(r_k1 / r_k0) sum to m1 - m0 without a remainder and without an order of
+    L = (m1 - m0) / log(m1 / m0), L log(r_k1 / r_k0) sum to m1 - m0 without a remainder, whatever the order of
     steps (the logarithmic mean Divisia index, Ang 2004). Errors by the delta method from the joint moments.
 
     Args:

@@ -118,9 +118,10 @@ def check_finite(columns: Sequence[str], table: Floats) -> None:
 
 
 def not_finite(column: str, bad: int, rows: int) -> InputError:
-    """Return the error for values that no mean has."""
+    """Return the error for values that no mean has; `bad` is 0 where they were not counted."""
+    many = f"{bad:,} " if bad else ""
     return InputError(
-        f"{column} has {bad:,} missing or infinite values of {rows:,}, must be finite; leave these units out "
-        "of all arms by a rule from before the start, fill what is really 0, or, for a value from before the "
+        f"{column} has {many}missing or infinite values of {rows:,}, must be finite; leave these units out of "
+        "all arms by a rule from before the start, fill what is really 0, or, for a value from before the "
         "start, name it in `missing`"
     )

@@ -52,9 +52,13 @@ def from_table(
     Raises:
         InputError: columns that are not there, values missing or infinite, no rows, or a unit in two arms.
     """
-    frame = nw.from_native(table)
+    frame = _frame(table)
     wanted = [*columns, *(name for name in missing if name not in columns)]
-    _check_columns(frame.collect_schema().names(), [*wanted, arm, *by, *([unit] if unit else [])])
+    schema = frame.collect_schema()
+    _check_columns(schema.names(), [*wanted, arm, *by, *([unit] if unit else [])])
+    for name in wanted:
+        if not (schema[name].is_numeric() or schema[name] == nw.Boolean):
+            raise InputError(f"{name} is {schema[name]}, must be numbers or booleans")
     keys = [*by, arm]
     named = [nw.col(name).cast(nw.Float64) for name in wanted]
     frame = frame.select(*keys, *([unit] if unit else []), *named)
@@ -65,6 +69,16 @@ def from_table(
     if isinstance(frame, nw.LazyFrame):
         return _from_engine(frame, keys, wanted, _pairs(wanted, products))
     return _from_memory(frame, keys, wanted)
+
+
+def _frame(table: Any) -> Any:
+    try:
+        return nw.from_native(table)
+    except TypeError:
+        raise InputError(
+            f"the table is {type(table).__name__}, must be of Polars, pandas, pyarrow or DuckDB; see also "
+            "`from_arrays`"
+        ) from None
 
 
 def _check_columns(there: Sequence[str], wanted: Sequence[str]) -> None:
@@ -176,9 +190,9 @@ def _arranged(
     count[cell] = n
     for place, name in enumerate(columns):
         sum_here = rows[f"sum {place}"].to_numpy()
-        bad = int((n - rows[f"there {place}"].to_numpy()).sum())
+        bad = int((n - rows[f"there {place}"].to_numpy()).sum())  # nulls; NaN and infinity show in the sum
         if bad or not np.isfinite(sum_here).all():
-            raise not_finite(name, max(bad, 1), int(n.sum()))
+            raise not_finite(name, bad, int(n.sum()))
         sums[..., place][cell] = sum_here
     for a, b in pairs:
         products[..., a, b] = 0
