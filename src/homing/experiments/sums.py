@@ -121,7 +121,7 @@ def not_finite(column: str, bad: int, rows: int) -> InputError:
     """Return the error for values that no mean has; `bad` is 0 where they were not counted."""
     many = f"{bad:,} " if bad else ""
     return InputError(
-        f"{column} has {many}missing or infinite values of {rows:,}, must be finite; leave these units out of "
-        "all arms by a rule from before the start, fill what is really 0, or, for a value from before the "
+        f"{column} has {many}missing or infinite values of {rows:,}, must be finite; leave these units out "
+        "of all arms by a rule from before the start, fill what is really 0, or, for a value from before the "
         "start, name it in `missing`"
     )
