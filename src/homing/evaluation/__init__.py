@@ -1,6 +1,6 @@
 """What a policy would be worth, from a log that another policy made; pure functions over arrays."""
 
-from homing.evaluation.bootstrap import bootstrap
+from homing.evaluation.bootstrap import bootstrap, resampled_values
 from homing.evaluation.calibration import (
     CalibrationCurve,
     auc,
@@ -12,9 +12,10 @@ from homing.evaluation.calibration import (
 )
 from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.cross_fit import cross_fit, folds_by_user
-from homing.evaluation.estimate import Estimate, Ratio, difference
+from homing.evaluation.estimate import Estimate, Interval, Ratio, difference
 from homing.evaluation.estimators import dm, dr, importance_weights, ips, on_policy, sndr, snips
 from homing.evaluation.inputs import policy_mean
+from homing.evaluation.intervals import confidence_sequence, empirical_bernstein, normal_mixture
 from homing.evaluation.overlap import (
     Diagnostics,
     Support,
@@ -32,6 +33,7 @@ from homing.evaluation.propensity import (
     check_distribution,
     probability_bins,
 )
+from homing.evaluation.sequences import WeightSequence, weight_sequence
 from homing.evaluation.uplift import QiniCurve, qini_curve, uplift_by_quantile
 
 __all__ = [
@@ -39,11 +41,13 @@ __all__ = [
     "Clusters",
     "Diagnostics",
     "Estimate",
+    "Interval",
     "PropensityCheck",
     "QiniCurve",
     "Ratio",
     "Support",
     "Thresholds",
+    "WeightSequence",
     "WeightTail",
     "auc",
     "bootstrap",
@@ -52,26 +56,31 @@ __all__ = [
     "check_chosen",
     "check_distribution",
     "cluster",
+    "confidence_sequence",
     "cross_fit",
     "diagnose",
     "difference",
     "dm",
     "dr",
     "effective_sample_size",
+    "empirical_bernstein",
     "expected_calibration_error",
     "folds_by_user",
     "importance_weights",
     "ips",
     "log_loss",
+    "normal_mixture",
     "on_policy",
     "overlap",
     "policy_mean",
     "probability_bins",
     "qini_curve",
+    "resampled_values",
     "skill",
     "sndr",
     "snips",
     "support",
     "uplift_by_quantile",
+    "weight_sequence",
     "weight_tail",
 ]
