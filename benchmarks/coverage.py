@@ -101,9 +101,8 @@ def table(by_name: dict[str, list[tuple[Estimate, float]]], baseline: str) -> No
         hit = np.mean([e.low <= truth <= e.high for e, truth in found])
         error = np.array([e.value - truth for e, truth in found])
         width = np.nanmean([e.high - e.low for e, _ in found]) / usual
-        print(
-            f"{name:<28} {hit:8.3f} {width:13.2f} {np.nanmean(error):+9.4f} {np.nanmean(error**2) ** 0.5:9.4f}"
-        )
+        bias, rmse = np.nanmean(error), np.nanmean(error**2) ** 0.5
+        print(f"{name:<28} {hit:8.3f} {width:13.2f} {bias:+9.4f} {rmse:9.4f}")
 
 
 def settings(kind: str, logs: int) -> None:
