@@ -34,6 +34,7 @@ from homing.evaluation.propensity import (
     probability_bins,
 )
 from homing.evaluation.sequences import WeightSequence, weight_sequence
+from homing.evaluation.stream import stream
 from homing.evaluation.uplift import QiniCurve, qini_curve, uplift_by_quantile
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "skill",
     "sndr",
     "snips",
+    "stream",
     "support",
     "uplift_by_quantile",
     "weight_sequence",

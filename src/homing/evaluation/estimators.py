@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, policy_mean, shares, weights
-from homing.evaluation.overlap import Thresholds, overlap
+from homing.evaluation.overlap import Overlap, Thresholds, overlap
 
 User = ArrayLike | Clusters | None
 
@@ -253,7 +253,38 @@ def _weighted(
     *,
     needs_overlap: bool,
 ) -> Estimate:
-    found = overlap(weight, groups)
+    return weighted_estimate(
+        name,
+        ratios,
+        overlap(weight, groups),
+        groups,
+        confidence,
+        thresholds,
+        needs_overlap=needs_overlap,
+    )
+
+
+def weighted_estimate(
+    name: str,
+    ratios: Sequence[Ratio],
+    found: Overlap,
+    groups: Clusters,
+    confidence: float,
+    thresholds: Thresholds | None,
+    *,
+    needs_overlap: bool,
+) -> Estimate:
+    """Return an estimate from weights of this overlap, with its warnings.
+
+    Args:
+        name: of the estimator.
+        ratios: as for `estimate_from`.
+        found: overlap of the weights.
+        groups: whose users these are.
+        confidence: of the interval.
+        thresholds: when to warn of thin overlap; None: the configuration's defaults.
+        needs_overlap: whether the value is unknown where every weight is 0.
+    """
     notes = list(found.warnings(thresholds or Thresholds()))
     nothing = found.effective_size == 0
     if nothing and not needs_overlap:
