@@ -16,6 +16,8 @@ from homing.evaluation.estimate import Estimate, Interval, Ratio, difference
 from homing.evaluation.estimators import dm, dr, importance_weights, ips, on_policy, sndr, snips
 from homing.evaluation.inputs import policy_mean
 from homing.evaluation.intervals import confidence_sequence, empirical_bernstein, normal_mixture
+from homing.evaluation.log_faults import LogFaults, log_faults
+from homing.evaluation.multiplicity import benjamini_hochberg
 from homing.evaluation.overlap import (
     Diagnostics,
     Support,
@@ -33,7 +35,9 @@ from homing.evaluation.propensity import (
     check_distribution,
     probability_bins,
 )
+from homing.evaluation.propensity_days import check_days
 from homing.evaluation.sequences import WeightSequence, weight_sequence
+from homing.evaluation.shift import FeatureShift, Shift, covariate_shift
 from homing.evaluation.stream import stream
 from homing.evaluation.uplift import QiniCurve, qini_curve, uplift_by_quantile
 
@@ -42,22 +46,28 @@ __all__ = [
     "Clusters",
     "Diagnostics",
     "Estimate",
+    "FeatureShift",
     "Interval",
+    "LogFaults",
     "PropensityCheck",
     "QiniCurve",
     "Ratio",
+    "Shift",
     "Support",
     "Thresholds",
     "WeightSequence",
     "WeightTail",
     "auc",
+    "benjamini_hochberg",
     "bootstrap",
     "brier",
     "calibration_curve",
     "check_chosen",
+    "check_days",
     "check_distribution",
     "cluster",
     "confidence_sequence",
+    "covariate_shift",
     "cross_fit",
     "diagnose",
     "difference",
@@ -69,6 +79,7 @@ __all__ = [
     "folds_by_user",
     "importance_weights",
     "ips",
+    "log_faults",
     "log_loss",
     "normal_mixture",
     "on_policy",

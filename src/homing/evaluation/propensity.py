@@ -172,10 +172,10 @@ def check_chosen(
     counts = weights("candidates", candidates, rows)
     if counts.min() < 1:
         raise InputError(f"candidates has a minimum of {counts.min():g}, must be >= 1: hold is a candidate")
-    found = [_identity("all candidates", inverse, counts, clustered)]
+    found = [identity("all candidates", inverse, counts, clustered)]
     for name, (chosen, count) in (groups or {}).items():
         found.append(
-            _identity(
+            identity(
                 name,
                 inverse * finite(f"groups[{name!r}]", chosen, rows),
                 weights(f"groups[{name!r}]", count, rows),
@@ -233,7 +233,15 @@ def _quadratic_form(gap: Floats, covariance: Floats) -> tuple[float, int]:
     return float((score**2 / values[kept]).sum()), int(np.count_nonzero(kept))
 
 
-def _identity(name: str, observed: Floats, expected: Floats, clustered: Clusters) -> GroupCheck:
+def identity(name: str, observed: Floats, expected: Floats, clustered: Clusters) -> GroupCheck:
+    """Compare sums that have the same expectation, with an error clustered by user.
+
+    Args:
+        name: of the group.
+        observed: float64 [n].
+        expected: float64 [n].
+        clustered: whose users the rows are of.
+    """
     users = len(clustered)
     gap = clustered.sums(observed - expected)
     z = math.nan

@@ -155,7 +155,7 @@ def _places(part: LoggedRows, rows: int) -> NDArray[np.intp]:
     """Return the place of each row's choice among all candidates."""
     candidates = len(next(iter(part.targets.values())))
     offsets = ragged(part.offsets, candidates, rows)
-    place = (offsets[:-1] + one_dimensional("choice", part.choice, rows)).astype(np.intp, copy=False)
+    place: NDArray[np.intp] = offsets[:-1] + one_dimensional("choice", part.choice, rows)
     outside = np.flatnonzero((place < offsets[:-1]) | (place >= offsets[1:]))
     if len(outside):
         raise InputError(
