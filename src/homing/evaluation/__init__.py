@@ -14,6 +14,7 @@ from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.cross_fit import cross_fit, folds_by_user
 from homing.evaluation.estimate import Estimate, Interval, Ratio, difference
 from homing.evaluation.estimators import dm, dr, importance_weights, ips, on_policy, sndr, snips
+from homing.evaluation.gate import Gate, Guardrail, gate
 from homing.evaluation.inputs import policy_mean
 from homing.evaluation.intervals import confidence_sequence, empirical_bernstein, normal_mixture
 from homing.evaluation.log_faults import LogFaults, log_faults
@@ -36,31 +37,40 @@ from homing.evaluation.propensity import (
     probability_bins,
 )
 from homing.evaluation.propensity_days import check_days
+from homing.evaluation.segments import Segment, by_segment
 from homing.evaluation.sequences import WeightSequence, weight_sequence
 from homing.evaluation.shift import FeatureShift, Shift, covariate_shift
 from homing.evaluation.stream import stream
 from homing.evaluation.uplift import QiniCurve, qini_curve, uplift_by_quantile
+from homing.evaluation.verdict import Direction, Judgement, Verdict, decisions_to_tell, judge
 
 __all__ = [
     "CalibrationCurve",
     "Clusters",
     "Diagnostics",
+    "Direction",
     "Estimate",
     "FeatureShift",
+    "Gate",
+    "Guardrail",
     "Interval",
+    "Judgement",
     "LogFaults",
     "PropensityCheck",
     "QiniCurve",
     "Ratio",
+    "Segment",
     "Shift",
     "Support",
     "Thresholds",
+    "Verdict",
     "WeightSequence",
     "WeightTail",
     "auc",
     "benjamini_hochberg",
     "bootstrap",
     "brier",
+    "by_segment",
     "calibration_curve",
     "check_chosen",
     "check_days",
@@ -69,6 +79,7 @@ __all__ = [
     "confidence_sequence",
     "covariate_shift",
     "cross_fit",
+    "decisions_to_tell",
     "diagnose",
     "difference",
     "dm",
@@ -77,8 +88,10 @@ __all__ = [
     "empirical_bernstein",
     "expected_calibration_error",
     "folds_by_user",
+    "gate",
     "importance_weights",
     "ips",
+    "judge",
     "log_faults",
     "log_loss",
     "normal_mixture",
