@@ -1,10 +1,8 @@
-import dataclasses
 import math
 
-import numpy as np
 import pytest
 
-from homing.evaluation import Guardrail, Verdict, gate, on_policy
+from homing.evaluation import Guardrail, Verdict, gate
 from homing.schema import InputError
 
 BETTER = Verdict("better", "the difference is +0.1 [+0.05, +0.15]")
@@ -14,8 +12,7 @@ DOUBTED = Verdict("do_not_trust", "thin overlap: 50,000 decisions count for 2.0"
 
 
 def rail(value, low, high, direction="down"):
-    estimate = dataclasses.replace(on_policy(np.array([0.0, 1.0])), value=value, low=low, high=high)
-    return Guardrail("opted_out", estimate, 0.02, direction)
+    return Guardrail("opted_out", value, low, high, 0.02, direction)
 
 
 def test_what_is_better_and_keeps_its_guardrail_may_go():

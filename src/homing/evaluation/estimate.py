@@ -25,7 +25,7 @@ from homing.schema.errors import InputError
 FEW_USERS: Final = 30
 
 #: What stands behind `low` and `high`; each is clustered by user.
-Interval = Literal["normal", "bootstrap", "empirical Bernstein", "confidence sequence"]
+Interval = Literal["normal", "bootstrap", "empirical Bernstein", "confidence sequence", "simultaneous"]
 
 
 @dataclass(frozen=True)

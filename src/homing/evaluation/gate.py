@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from homing.evaluation.estimate import Estimate
 from homing.evaluation.verdict import Direction, Verdict
 from homing.schema.errors import InputError
 
@@ -16,7 +15,9 @@ class Guardrail:
     """A bound that an objective must keep, and what the candidate would make of it."""
 
     objective: str
-    estimate: Estimate  # the candidate's value
+    value: float  # the candidate's
+    low: float  # end of its interval
+    high: float
     limit: float  # the worst acceptable mean
     direction: Direction
 
@@ -73,15 +74,15 @@ def gate(
 
 def _passed(rail: Guardrail) -> str:
     """Return a sentence where the guardrail may not hold, or nothing."""
-    worst = rail.estimate.low if rail.direction == "up" else rail.estimate.high
+    worst = rail.low if rail.direction == "up" else rail.high
     sign = 1 if rail.direction == "up" else -1
     if math.isnan(worst):
         return f"Nothing is known about {rail.objective}, which has a guardrail of {rail.limit:g}."
-    if sign * rail.estimate.value < sign * rail.limit:
-        return f"{rail.objective} of {rail.estimate.value:.4g} passes its guardrail of {rail.limit:g}."
+    if sign * rail.value < sign * rail.limit:
+        return f"{rail.objective} of {rail.value:.4g} passes its guardrail of {rail.limit:g}."
     if sign * worst < sign * rail.limit:
         return (
             f"{rail.objective} may pass its guardrail of {rail.limit:g}: the interval of "
-            f"{rail.estimate.value:.4g} reaches to {worst:.4g}."
+            f"{rail.value:.4g} reaches to {worst:.4g}."
         )
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Final
@@ -12,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from homing.evaluation.bootstrap import resampled_values
 from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.estimate import FEW_USERS, Estimate, Ratio, estimate_from
-from homing.evaluation.inputs import Floats, finite, one_dimensional
+from homing.evaluation.inputs import Floats, finite, one_dimensional, weights
 from homing.evaluation.multiplicity import benjamini_hochberg, two_sided
+from homing.evaluation.overlap import Thresholds, overlap_of_totals
 from homing.evaluation.verdict import Direction, Judgement
 from homing.schema.errors import InputError
 
@@ -24,24 +26,27 @@ _MOST: Final = 200  # segments
 class Segment:
     """The gain in one segment."""
 
+    column: str
     name: str
-    estimate: Estimate  # with a simultaneous interval; NaN bounds: too few users
+    estimate: Estimate  # with a simultaneous interval; NaN bounds where it warns
     share: float  # of the decisions
-    p_value: float  # adjusted over segments; NaN: too few users
+    p_value: float  # adjusted over all segments; NaN: not tested, or a gain that never varies
     judgement: Judgement
 
 
 def by_segment(
     gain: ArrayLike,
-    segment: ArrayLike,
+    segments: Mapping[str, ArrayLike],
     user: ArrayLike | Clusters | None = None,
+    weight: ArrayLike | None = None,
     *,
     direction: Direction = "up",
     confidence: float = 0.95,
     replications: int = 500,
     seed: int = 0,
+    thresholds: Thresholds | None = None,
 ) -> tuple[Segment, ...]:
-    """Return the mean gain in each segment, the most decisions first.
+    """Return the mean gain in each segment of each column, in a column the most decisions first.
 
     Ten segments of a policy that changes nothing hold a "significant" one in four logs of ten. So the
     judgement goes by p-values adjusted for a false discovery rate of 1 - confidence (`benjamini_hochberg`),
@@ -56,53 +61,77 @@ def by_segment(
     Args:
         gain: float [n], what the candidate would bring beyond the current policy in each decision, such as
             `sum_a pi q + w (r - q) - r`.
-        segment: integer or text [n].
+        segments: column -> integer or text [n].
         user: [n] cluster ids, or None.
+        weight: float [n], >= 0, of the candidate, so that segments of thin overlap are not judged; None: the
+            gains rest on no weights.
         direction: whether more is better.
         confidence: of all intervals together.
         replications: resamples.
         seed: of the resampling.
+        thresholds: when overlap is too thin; None: the configuration's defaults.
 
     Raises:
         InputError: lengths differ, gains are not finite, or there are more than 200 segments.
     """
     values = finite("gain", gain)
-    names, code = np.unique(one_dimensional("segment", segment, len(values)), return_inverse=True)
-    if len(names) > _MOST:
-        raise InputError(f"segment has {len(names):,} values, must have at most {_MOST}; merge the rare ones")
-    users = cluster(user, len(values))
-    found = [_mean(str(name), values, code == k, users, confidence) for k, name in enumerate(names)]
-    told = [k for k, (_, members) in enumerate(found) if members >= FEW_USERS]
-    estimates = [found[k][0] for k in told]
-    reach = _critical_value(estimates, confidence, replications, seed) if estimates else 0.0
-    z = np.full(len(names), np.nan)
-    z[told] = [_z(estimate) for estimate in estimates]
-    adjusted = benjamini_hochberg(two_sided(z))
-    rows = np.bincount(code)
-    segments = []
-    for place in np.argsort(-rows, kind="stable").tolist():
-        estimate, members = found[place]
-        width = reach * estimate.std_error if members >= FEW_USERS else np.nan
-        estimate = replace(
-            estimate,
-            low=estimate.value - width,
-            high=estimate.value + width,
-            interval="simultaneous",
-            warnings=() if members >= FEW_USERS else (f"only {members} users",),
+    rows = len(values)
+    users = cluster(user, rows)
+    checked = np.ones(rows) if weight is None else weights("weight", weight, rows)
+    limits = (thresholds or Thresholds()) if weight is not None else Thresholds(0, 0)
+    parts = [(column, *part) for column, names in segments.items() for part in _parts(column, names, rows)]
+    if len(parts) > _MOST:
+        raise InputError(
+            f"segments has {len(parts):,} segments, must have at most {_MOST}; merge the rare ones"
         )
-        p = float(adjusted[place])
-        judgement = _judgement(estimate, p, direction)
-        segments.append(Segment(estimate.estimator, estimate, rows[place] / len(values), p, judgement))
-    return tuple(segments)
+    found = [_mean(name, values, checked, inside, users, confidence, limits) for _, name, inside in parts]
+    told = [k for k, estimate in enumerate(found) if not estimate.warnings]
+    reach, z = np.full(len(parts), np.nan), np.full(len(parts), np.nan)
+    reach[told] = _critical_value([found[k] for k in told], confidence, replications, seed)
+    z[told] = [_z(found[k]) for k in told]
+    adjusted = benjamini_hochberg(two_sided(z))
+    judged = []
+    for place, (column, name, inside) in enumerate(parts):
+        width = float(reach[place]) * found[place].std_error
+        low, high = found[place].value - width, found[place].value + width
+        estimate = replace(found[place], low=low, high=high, interval="simultaneous")
+        p, share = float(adjusted[place]), float(inside.mean())
+        judged.append(Segment(column, name, estimate, share, p, _judgement(estimate, p, direction)))
+    return tuple(judged)
+
+
+def _parts(column: str, names: ArrayLike, rows: int) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Return each segment of a column with its rows, the largest first."""
+    known, code, counts = np.unique(
+        one_dimensional(column, names, rows), return_inverse=True, return_counts=True
+    )
+    return [(str(known[k]), code == k) for k in np.argsort(-counts, kind="stable")]
 
 
 def _mean(
-    name: str, gain: Floats, inside: NDArray[np.bool_], users: Clusters, confidence: float
-) -> tuple[Estimate, int]:
-    """Return the mean gain of a segment and how many users it has decisions of."""
+    name: str,
+    gain: Floats,
+    weight: Floats,
+    inside: NDArray[np.bool_],
+    users: Clusters,
+    confidence: float,
+    thresholds: Thresholds,
+) -> Estimate:
+    """Return the mean gain of a segment, with what speaks against it; its users are all those of the log."""
     counts = users.sums(inside.astype(np.float64))
-    ratio = Ratio(users.sums(np.where(inside, gain, 0.0)), counts)
-    return estimate_from(name, [ratio], users, confidence=confidence), int(np.count_nonzero(counts))
+    used = np.where(inside, weight, 0.0)
+    seen = overlap_of_totals(users.sums(used), counts, float(used @ used), float(used.max()))
+    members = int(np.count_nonzero(counts))
+    few = (f"only {members} users (at least {FEW_USERS} are needed)",) if members < FEW_USERS else ()
+    found = estimate_from(
+        name,
+        [Ratio(users.sums(np.where(inside, gain, 0.0)), counts)],
+        users,
+        confidence=confidence,
+        effective_size=seen.effective_size,
+        max_weight=seen.max_weight,
+    )
+    return replace(found, warnings=(*few, *seen.warnings(thresholds)))
 
 
 def _critical_value(estimates: list[Estimate], confidence: float, replications: int, seed: int) -> float:

@@ -104,18 +104,13 @@ def _policies(
 ) -> tuple[PolicyValue, ...]:
     settings, clusters = config.evaluation, cluster(valued.user[known], int(known.sum()))
     thresholds = Thresholds.of(settings)
-    used = np.flatnonzero(weights)  # outcomes that are not asked about may be incomplete
-
-    def worth(columns: NDArray[np.float32]) -> NDArray[np.float64]:
-        return columns[known][:, used].astype(np.float64) @ weights[used]
-
-    outcome, fitted = worth(valued.outcome), worth(valued.fitted)
+    outcome, fitted = worth(valued.outcome[known], weights), worth(valued.fitted[known], weights)
     logging = evaluation.on_policy(outcome, clusters, confidence=settings.confidence)
     found = [
         _estimators(
             outcome,
             fitted,
-            worth(valued.direct[:, policy]),
+            worth(valued.direct[known, policy], weights),
             valued.weight[known, policy].astype(np.float64),
             clusters,
             settings.confidence,
@@ -166,6 +161,13 @@ def _policies(
             )
         )
     return tuple(rows)
+
+
+def worth(columns: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return objectives [rows, objectives] by their weights: [rows]; those without weight may be unknown."""
+    used = np.flatnonzero(weights)
+    weighted: NDArray[np.float64] = columns[:, used].astype(np.float64) @ weights[used]
+    return weighted
 
 
 def _estimators(

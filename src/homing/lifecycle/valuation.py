@@ -53,6 +53,7 @@ class Valued:
     weight: NDArray[np.float32]  # [rows, policies] target probability of the choice by its propensity
     direct: NDArray[np.float32]  # [rows, policies, objectives] sum over candidates of pi times fitted
     send: NDArray[np.float32]  # [rows, policies] probability of sending anything
+    traits: NDArray[np.int32]  # [rows, features] code of the user's categorical features, -1: missing
     lift: NDArray[np.float32]  # [rows, messages, objectives] expected beyond hold; NaN: not eligible
 
     def __len__(self) -> int:
@@ -164,6 +165,7 @@ def value_decisions(
                 weight=np.stack(weight, axis=1).astype(np.float32),
                 direct=np.stack(direct, axis=1).astype(np.float32),
                 send=np.stack(send, axis=1).astype(np.float32),
+                traits=shard.users.categorical[user],
                 lift=_lift(seen.candidates.message, seen.candidates.row, values, starts, lift_messages),
             )
             found.append((valued, Agreement(len(row), int((~seen.same_set).sum()), seen.lost)))
