@@ -102,6 +102,11 @@ def test_train_and_evaluate(homing: Homing, workspace: Path, small_world: SmallW
     shown = homing("evaluate", "-w", workspace, "--policies", "hold")
     assert "annoyance (dismissed at least once, within 1d of the decision)" in shown.out
     assert re.search(r"^hold +(better|worse|cannot tell|do not trust)", shown.out, re.M)
+    assert re.search(r"The learned policy may( not)? go to a test on users\.", shown.out)
+    assert "by estimator" not in shown.out
+    words = homing("evaluate", "-w", workspace, "--policies", "current,candidate", "--estimators")
+    assert re.search(r"^learned +SNIPS +", words.out, re.M)
+    assert "annoyance, by estimator" in words.out
 
 
 def test_plan_and_explain_and_report(homing: Homing, workspace: Path, small_world: SmallWorld) -> None:

@@ -220,7 +220,7 @@ def evaluated(console: Console, result: Evaluated, estimators: bool = False) -> 
             verdict = Text(policy.judgement.replace("_", " "), _COLOURS[policy.judgement])
             gap = policy.versus_logging
             size = "" if policy.policy == result.values.logging else f"{policy.effective_size:,.0f}"
-            value = f"{policy.value.value:.3g} {_interval(policy.value)}"
+            value = f"{policy.value.value:.3g}"
             versus = "" if gap is None else f"{gap.value:+.2g} {_interval(gap)}"
             rows.append((policy.policy, verdict, value, versus, size))
         heads = ("policy", "verdict", "value", "difference from log", "effective n")
