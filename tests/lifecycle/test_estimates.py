@@ -180,6 +180,7 @@ def test_an_objective_of_the_only_weight_comes_first_and_is_the_utility(small_wo
         user=np.array([1, 2]),
         release=np.zeros(rows, np.int32),
         test=np.ones(rows, np.bool_),
+        day=np.zeros(rows, "datetime64[D]"),
         message=np.array([0, -1], np.int32),
         channel=np.array([0, -1], np.int16),
         propensity=np.full(rows, 0.5),

@@ -45,6 +45,7 @@ def valued() -> Valued:
         user=np.arange(ROWS),
         release=np.zeros(ROWS, np.int32),
         test=np.ones(ROWS, np.bool_),
+        day=np.zeros(ROWS, "datetime64[D]"),
         message=np.zeros(ROWS, np.int32),
         channel=np.zeros(ROWS, np.int16),
         propensity=np.ones(ROWS),

@@ -172,10 +172,10 @@ def check_chosen(
     counts = weights("candidates", candidates, rows)
     if counts.min() < 1:
         raise InputError(f"candidates has a minimum of {counts.min():g}, must be >= 1: hold is a candidate")
-    found = [identity("all candidates", inverse, counts, clustered)]
+    found = [_identity("all candidates", inverse, counts, clustered)]
     for name, (chosen, count) in (groups or {}).items():
         found.append(
-            identity(
+            _identity(
                 name,
                 inverse * finite(f"groups[{name!r}]", chosen, rows),
                 weights(f"groups[{name!r}]", count, rows),
@@ -233,15 +233,7 @@ def _quadratic_form(gap: Floats, covariance: Floats) -> tuple[float, int]:
     return float((score**2 / values[kept]).sum()), int(np.count_nonzero(kept))
 
 
-def identity(name: str, observed: Floats, expected: Floats, clustered: Clusters) -> GroupCheck:
-    """Compare sums that have the same expectation, with an error clustered by user.
-
-    Args:
-        name: of the group.
-        observed: float64 [n].
-        expected: float64 [n].
-        clustered: whose users the rows are of.
-    """
+def _identity(name: str, observed: Floats, expected: Floats, clustered: Clusters) -> GroupCheck:
     users = len(clustered)
     gap = clustered.sums(observed - expected)
     z = math.nan

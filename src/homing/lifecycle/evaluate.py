@@ -139,13 +139,13 @@ def _conclude(
         )
     )
     tables = objective_values(config, release, [policy.name for policy in named], held_out)
-    check, checks = propensities(vocabularies, held_out, config.evaluation.confidence)
+    faults, checks = propensities(vocabularies, held_out, config.evaluation.confidence)
     learned = [policy.name for policy in named].index("learned")
     values = Values(
         objectives=tables,
         decisions=len(held_out),
         confidence=config.evaluation.confidence,
-        gate=gate_of(tables, check.warnings),
+        gate=gate_of(tables, faults),
         segments=segment_gains(config, release, vocabularies, held_out, learned),
     )
     truth: tuple[Truth, ...] | None = None
@@ -163,7 +163,7 @@ def _conclude(
         truth=truth,
         weights=_sweeps(release, held_out, len(named)),
         uplift=qini_curves(config, release, vocabularies, held_out) or None,
-        alerts=evaluation_alerts(config, values, truth, agreement, check, release.model.summary.constant),
+        alerts=evaluation_alerts(config, values, truth, agreement, faults, release.model.summary.constant),
         health=Health(tables=(), propensity=checks),
     )
     return Record("evaluate", facts)

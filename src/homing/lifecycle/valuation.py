@@ -43,6 +43,7 @@ class Valued:
     user: NDArray[np.int64]  # [rows] unique over shards
     release: NDArray[np.int32]  # [rows] code of the release that logged it
     test: NDArray[np.bool_]  # [rows] held out from training
+    day: NDArray[np.datetime64]  # [rows] of the epoch, in UTC
     message: NDArray[np.int32]  # [rows] logged choice, -1: hold
     channel: NDArray[np.int16]  # [rows] logged choice, -1: hold
     propensity: NDArray[np.float64]  # [rows] logged
@@ -155,6 +156,7 @@ def value_decisions(
                 user=(np.int64(partition) << 40) + user,
                 release=log.release[seen.row],
                 test=test[seen.row],
+                day=log.epoch_at[seen.row].astype("datetime64[us]").astype("datetime64[D]"),
                 message=log.message[seen.row],
                 channel=log.channel[seen.row],
                 propensity=log.propensity[seen.row],
