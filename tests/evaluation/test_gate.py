@@ -6,7 +6,7 @@ from homing.evaluation import Guardrail, Verdict, gate
 from homing.schema import InputError
 
 BETTER = Verdict("better", "the difference is +0.1 [+0.05, +0.15]")
-UNSURE = Verdict("cannot_tell", "the difference is +0.1 [-0.05, +0.25]", 1000)
+UNSURE = Verdict("cannot_tell", "about 1,000 more decisions would tell a difference of +0.1", 1000)
 WORSE = Verdict("worse", "the difference is -0.1 [-0.15, -0.05]")
 DOUBTED = Verdict("do_not_trust", "thin overlap: 50,000 decisions count for 2.0")
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from homing.evaluation.clusters import Clusters
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
-from homing.evaluation.estimators import importance_weights, weighted_estimate
+from homing.evaluation.estimators import importance_weights
 from homing.evaluation.inputs import Floats, finite, one_dimensional, policy_mean, ragged
 from homing.evaluation.overlap import Thresholds, overlap_of_totals
 from homing.evaluation.user_codes import UserCodes
+from homing.evaluation.weighted import estimate_of_overlap
 from homing.schema.errors import InputError
 from homing.schema.logged import LoggedRows
 
@@ -121,13 +122,14 @@ class _Totals:
             weight, value, direct, correction = rest[_OF_POLICY * k : _OF_POLICY * (k + 1)]
             seen = self.weights[policy]
             overlap = overlap_of_totals(weight, counts, seen.squares, seen.largest)
+            doubts = overlap.warnings(thresholds or Thresholds())
             ratios = {"ips": [Ratio(value, counts)], "snips": [Ratio(value, weight)]}
             if self.predicted:
                 ratios["dr"] = [Ratio(direct + correction, counts)]
                 ratios["sndr"] = [Ratio(direct, counts), Ratio(correction, weight)]
             found[policy] = {
-                name: weighted_estimate(
-                    name, of, overlap, users, confidence, thresholds, needs_overlap=name != "dr"
+                name: estimate_of_overlap(
+                    name, of, overlap, doubts, users, confidence, needs_overlap=name != "dr"
                 )
                 for name, of in ratios.items()
             }

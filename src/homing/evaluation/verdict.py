@@ -53,24 +53,22 @@ def judge(
         raise InputError(f"effect == {effect}, must be positive: the smallest difference that would matter")
     if doubts:
         return Verdict("do_not_trust", doubts[0])
-    interval = f"{gap.value:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]"
     if gap.low > 0 or gap.high < 0:
         better = (gap.low > 0) == (direction == "up")
-        return Verdict("better" if better else "worse", f"the difference is {interval}")
+        interval = f"the difference is {gap.value:+.3g} [{gap.low:+.3g}, {gap.high:+.3g}]"
+        return Verdict("better" if better else "worse", interval)
     if math.isnan(gap.low):
         return Verdict("cannot_tell", "the difference is not known")
     wanted = effect if effect is not None else abs(gap.value)
-    needed = decisions_to_tell(gap, wanted)
-    more = max(needed - gap.decisions, 0)
+    more = max(decisions_to_tell(gap, wanted) - gap.decisions, 0)
     if more > _HOPELESS * gap.decisions:
-        return Verdict("cannot_tell", f"the difference is {interval}, too near zero for any log to tell")
-    which = f"a difference of {wanted:.3g}" if effect is not None else "a difference of that size"
-    told = (
-        f"about {_rounded(more):,.0f} more decisions would tell {which}"
-        if more
-        else f"this log would have told {which}"
+        return Verdict("cannot_tell", "the difference is too near zero for any log to tell")
+    which = f"a difference of {wanted:.3g}" if effect is not None else f"a difference of {gap.value:+.3g}"
+    if not more:
+        return Verdict("cannot_tell", f"this log would have told {which}", 0)
+    return Verdict(
+        "cannot_tell", f"about {_rounded(more):,.0f} more decisions would tell {which}", math.ceil(more)
     )
-    return Verdict("cannot_tell", f"the difference is {interval}; {told}", math.ceil(more))
 
 
 def decisions_to_tell(gap: Estimate, effect: float) -> float:

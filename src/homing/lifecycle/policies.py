@@ -41,7 +41,8 @@ class Habit:
         mass = self.chosen[candidates.message, candidates.channel] / shared[place]
         total = np.add.reduceat(mass, candidates.offsets[:-1])
         alone = candidates.is_hold.astype(np.float64)
-        return np.where(total[row] > 0, mass / np.where(total > 0, total, 1)[row], alone)
+        share = np.where(total[row] > 0, mass / np.where(total > 0, total, 1)[row], alone)
+        return context.with_forced(share)
 
 
 def habit_of(name: str, decisions: list[Decisions], code: int, vocabularies: Vocabularies) -> Habit:
