@@ -53,7 +53,7 @@ def by_segment(
     and intervals hold for all segments at once: the critical value is the quantile of the largest |t| over
     segments in resamples of users (max-t: Westfall & Young 1993; Chernozhukov, Chetverikov & Kato 2013),
     which uses what segments share. It can so happen that a segment is judged better and its interval touches
-    zero: a list may hold a few errors, an interval of a set none.
+    zero: a list may hold a few errors, an interval of a set none. Memory is 16 bytes a user and segment.
 
     A segment must be known before the decision, as a user's country is; the channel that was chosen is not,
     and weights do not average 1 in it.
@@ -84,28 +84,31 @@ def by_segment(
         raise InputError(
             f"segments has {len(parts):,} segments, must have at most {_MOST}; merge the rare ones"
         )
-    found = [_mean(name, values, checked, inside, users, confidence, limits) for _, name, inside in parts]
+    found = [
+        _mean(name, values, checked, code == place, users, confidence, limits)
+        for _, name, code, place in parts
+    ]
     told = [k for k, estimate in enumerate(found) if not estimate.warnings]
     reach, z = np.full(len(parts), np.nan), np.full(len(parts), np.nan)
     reach[told] = _critical_value([found[k] for k in told], confidence, replications, seed)
     z[told] = [_z(found[k]) for k in told]
     adjusted = benjamini_hochberg(two_sided(z))
     judged = []
-    for place, (column, name, inside) in enumerate(parts):
+    for place, (column, name, code, part) in enumerate(parts):
         width = float(reach[place]) * found[place].std_error
         low, high = found[place].value - width, found[place].value + width
         estimate = replace(found[place], low=low, high=high, interval="simultaneous")
-        p, share = float(adjusted[place]), float(inside.mean())
+        p, share = float(adjusted[place]), float((code == part).mean())
         judged.append(Segment(column, name, estimate, share, p, _judgement(estimate, p, direction)))
     return tuple(judged)
 
 
-def _parts(column: str, names: ArrayLike, rows: int) -> list[tuple[str, NDArray[np.bool_]]]:
-    """Return each segment of a column with its rows, the largest first."""
+def _parts(column: str, names: ArrayLike, rows: int) -> list[tuple[str, NDArray[np.intp], int]]:
+    """Return each segment of a column, its rows' code and that of the segment, the largest first."""
     known, code, counts = np.unique(
         one_dimensional(column, names, rows), return_inverse=True, return_counts=True
     )
-    return [(str(known[k]), code == k) for k in np.argsort(-counts, kind="stable")]
+    return [(str(known[k]), code, k) for k in np.argsort(-counts, kind="stable").tolist()]
 
 
 def _mean(

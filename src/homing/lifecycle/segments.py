@@ -15,7 +15,7 @@ from homing.lifecycle.valuation import Valued
 from homing.report.facts import Gate, ObjectiveValues, PolicyValue, SegmentGain
 from homing.schema import Config, Vocabularies
 
-_MOST = 12  # segments of a column; the rest is one more
+_MOST = 12  # segments of a column, the rest is one more; and columns
 _MISSING, _OTHER = "(missing)", "(other)"
 
 
@@ -56,9 +56,9 @@ def _verdict(policy: PolicyValue) -> Verdict:
 def segment_gains(
     config: Config, release: Release, vocabularies: Vocabularies, valued: Valued, policy: int
 ) -> tuple[SegmentGain, ...]:
-    """Return what a policy brings beyond the log by each categorical user column and the channels on offer.
+    """Return what a policy brings beyond the log, by user column and by the channels on offer.
 
-    Gains are doubly robust and of the utility, `sum_a pi q + w (r - q) - r` of each decision.
+    Columns are the first twelve categorical ones. Gains are doubly robust and of the utility, `sum_a pi q + w (r - q) - r` of each decision.
     """
     weights = release.weights
     known = np.flatnonzero(np.isfinite(valued.outcome[:, np.flatnonzero(weights)]).all(axis=1))
@@ -86,9 +86,10 @@ def _columns(
     vocabularies: Vocabularies, valued: Valued, known: NDArray[np.intp]
 ) -> dict[str, NDArray[np.str_]]:
     """Return the segment of each known row by column; columns of one segment are left out."""
+    categorical = list(vocabularies.categorical.get("users", {}).items())[:_MOST]
     columns = {
         name: _named(words.names, valued.traits[known, place])
-        for place, (name, words) in enumerate(vocabularies.categorical.get("users", {}).items())
+        for place, (name, words) in enumerate(categorical)
     }
     offered = valued.offered[known] > 0
     sets, code = np.unique(offered, axis=0, return_inverse=True)
