@@ -58,7 +58,8 @@ def segment_gains(
 ) -> tuple[SegmentGain, ...]:
     """Return what a policy brings beyond the log, by user column and by the channels on offer.
 
-    Columns are the first twelve categorical ones. Gains are doubly robust and of the utility, `sum_a pi q + w (r - q) - r` of each decision.
+    Columns are the first twelve categorical ones. Gains are doubly robust and of the utility,
+    `sum_a pi q + w (r - q) - r` of each decision.
     """
     weights = release.weights
     known = np.flatnonzero(np.isfinite(valued.outcome[:, np.flatnonzero(weights)]).all(axis=1))
