@@ -1,5 +1,12 @@
 """What a policy would be worth over many decisions, from trajectories that another policy made."""
 
+from homing.evaluation.sequential.doubly_robust import (
+    Predictions,
+    direct,
+    doubly_robust,
+    predictions,
+    weighted_doubly_robust,
+)
 from homing.evaluation.sequential.importance import (
     StepOverlap,
     overlap_by_step,
@@ -11,13 +18,18 @@ from homing.evaluation.sequential.importance import (
 from homing.evaluation.sequential.trajectories import Trajectories, first_steps, trajectories
 
 __all__ = [
+    "Predictions",
     "StepOverlap",
     "Trajectories",
+    "direct",
+    "doubly_robust",
     "first_steps",
     "overlap_by_step",
     "per_decision_is",
+    "predictions",
     "trajectories",
     "trajectory_is",
+    "weighted_doubly_robust",
     "weighted_per_decision_is",
     "weighted_trajectory_is",
 ]
