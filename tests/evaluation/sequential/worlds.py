@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from homing.evaluation.sequential import trajectories
+from homing.evaluation.sequential import choices, trajectories
 
 START = np.array([0.6, 0.4])
 LOGGING = np.array([[0.5, 0.5], [0.7, 0.3]])  # [state, action]
@@ -101,3 +101,16 @@ def simulate(rng, count, horizon, noise=0.5):
     order = np.lexsort((when, who))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(who, minlength=count))])
     return Log(offsets, state[order], action[order], reward[order], end < 0, end)
+
+
+def options_of(log, world, features=None, policy=TARGET):
+    """Both actions in every state; features of the cells 2 * state + action, or the cells."""
+    state = np.concatenate([world.state, world.end[log.cut]])
+    cell = (2 * state[:, None] + np.arange(2)).ravel()
+    return choices(
+        log,
+        cell if features is None else features[cell],
+        policy[state].ravel(),
+        np.arange(0, len(cell) + 1, 2),
+        world.action,
+    )

@@ -1,5 +1,6 @@
 """What a policy would be worth over many decisions, from trajectories that another policy made."""
 
+from homing.evaluation.sequential.choices import Choices, choices
 from homing.evaluation.sequential.doubly_robust import (
     Predictions,
     direct,
@@ -7,6 +8,7 @@ from homing.evaluation.sequential.doubly_robust import (
     predictions,
     weighted_doubly_robust,
 )
+from homing.evaluation.sequential.fitted_q import fitted_q
 from homing.evaluation.sequential.importance import (
     StepOverlap,
     overlap_by_step,
@@ -15,18 +17,24 @@ from homing.evaluation.sequential.importance import (
     weighted_per_decision_is,
     weighted_trajectory_is,
 )
+from homing.evaluation.sequential.regressors import ridge, tabular
 from homing.evaluation.sequential.trajectories import Trajectories, first_steps, trajectories
 
 __all__ = [
+    "Choices",
     "Predictions",
     "StepOverlap",
     "Trajectories",
+    "choices",
     "direct",
     "doubly_robust",
     "first_steps",
+    "fitted_q",
     "overlap_by_step",
     "per_decision_is",
     "predictions",
+    "ridge",
+    "tabular",
     "trajectories",
     "trajectory_is",
     "weighted_doubly_robust",
