@@ -128,9 +128,7 @@ def test_divergence_is_an_error():
         fitted_q(log, options, ridge())
     options_of_cells = choices(log, np.array([0, 1, 1]), [1, 1, 1], [0, 1, 2, 3], [0, 0])
     with pytest.raises(InputError, match="has not converged"):
-        fitted_q(
-            log, choices(log, np.array([0, 1, 1]), [1, 1, 1], [0, 1, 2, 3], [0, 0]), tabular(2), iterations=9
-        )
+        fitted_q(log, options_of_cells, tabular(2), iterations=9)
 
 
 def test_what_the_log_never_did_is_not_guessed():

@@ -124,9 +124,9 @@ def _endless(
         first = change if np.isnan(first) else first
     how = "diverges" if change > first else "has not converged"
     raise InputError(
-        f"fitted Q evaluation {how}: v moved by {first:.3g} in the first iteration and by {change:.3g} in the "
-        f"last of at most {iterations:,}, must be <= {tolerance:g} of its size; use a lower discount, a finite "
-        "horizon, more iterations, or a regressor that averages (`tabular`)"
+        f"fitted Q evaluation {how}: v moved by {first:.3g} in the first iteration and by {change:.3g} in "
+        f"the last of at most {iterations:,}, must be <= {tolerance:g} of its size; use a lower discount, a "
+        "finite horizon, more iterations, or a regressor that averages (`tabular`)"
     )
 
 
