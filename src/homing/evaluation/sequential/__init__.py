@@ -1,6 +1,7 @@
 """What a policy would be worth over many decisions, from trajectories that another policy made."""
 
 from homing.evaluation.sequential.choices import Choices, choices
+from homing.evaluation.sequential.density import double_reinforcement
 from homing.evaluation.sequential.doubly_robust import (
     Predictions,
     direct,
@@ -17,6 +18,8 @@ from homing.evaluation.sequential.importance import (
     weighted_per_decision_is,
     weighted_trajectory_is,
 )
+from homing.evaluation.sequential.marginal import marginal_is, state_density
+from homing.evaluation.sequential.minimax import linear_density, minimax_is
 from homing.evaluation.sequential.regressors import ridge, tabular
 from homing.evaluation.sequential.trajectories import Trajectories, first_steps, trajectories
 
@@ -27,13 +30,18 @@ __all__ = [
     "Trajectories",
     "choices",
     "direct",
+    "double_reinforcement",
     "doubly_robust",
     "first_steps",
     "fitted_q",
+    "linear_density",
+    "marginal_is",
+    "minimax_is",
     "overlap_by_step",
     "per_decision_is",
     "predictions",
     "ridge",
+    "state_density",
     "tabular",
     "trajectories",
     "trajectory_is",

@@ -6,14 +6,15 @@ Hao et al. (2021), Bootstrapping fitted Q-evaluation, section 3.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from homing.evaluation.cross_fit import cross_fit
-from homing.evaluation.inputs import Floats, one_dimensional, weights
+from homing.evaluation.inputs import Floats, weights
 from homing.evaluation.sequential.choices import Choices, Rows
+from homing.evaluation.sequential.density import fold_of_trajectory
 from homing.evaluation.sequential.doubly_robust import Predictions
 from homing.evaluation.sequential.regressors import Fit, Predict
 from homing.evaluation.sequential.trajectories import Trajectories
@@ -77,22 +78,6 @@ def fitted_q(
     # what the target never does has weight 0, so its q does not matter
     of_choice = np.where(options.probability[options.chosen] > 0, q[options.chosen], 0.0)
     return Predictions(of_choice, v[:m], end)
-
-
-def fold_of_trajectory(log: Trajectories, fold: ArrayLike) -> NDArray[Any]:
-    """Return the fold of each trajectory [n].
-
-    Raises:
-        InputError: not one a trajectory, or a user is in several.
-    """
-    part = one_dimensional("fold", fold, len(log))
-    first = np.empty(len(log.groups), part.dtype)
-    first[log.owner] = part
-    if (first[log.owner] != part).any():
-        raise InputError(
-            "fold parts a user's trajectories; all of a user must be in one, see `folds_by_user`"
-        )
-    return part
 
 
 def _endless(
