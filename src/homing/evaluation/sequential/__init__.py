@@ -18,6 +18,7 @@ from homing.evaluation.sequential.importance import (
     weighted_per_decision_is,
     weighted_trajectory_is,
 )
+from homing.evaluation.sequential.long_term import lope, surrogate_index, surrogate_weights
 from homing.evaluation.sequential.marginal import marginal_is, state_density
 from homing.evaluation.sequential.minimax import linear_density, minimax_is
 from homing.evaluation.sequential.regressors import ridge, tabular
@@ -35,6 +36,7 @@ __all__ = [
     "first_steps",
     "fitted_q",
     "linear_density",
+    "lope",
     "marginal_is",
     "minimax_is",
     "overlap_by_step",
@@ -42,6 +44,8 @@ __all__ = [
     "predictions",
     "ridge",
     "state_density",
+    "surrogate_index",
+    "surrogate_weights",
     "tabular",
     "trajectories",
     "trajectory_is",
