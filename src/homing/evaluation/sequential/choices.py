@@ -16,6 +16,33 @@ Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """Those of some states."""
+
+    features: NDArray[Any]  # [candidates, ...]
+    probability: Floats  # [candidates] of the target
+    bounds: NDArray[np.int64]  # [states + 1]
+
+    def values(self, q: Floats) -> Floats:
+        """Return v(s) = sum_a pi(a | s) q(s, a): float64 [states].
+
+        Args:
+            q: float64 [candidates]; NaN where it is not known.
+
+        Raises:
+            InputError: q is not known, or infinite, where the target may go.
+        """
+        possible = self.probability > 0
+        unknown = int(np.count_nonzero(possible & ~np.isfinite(q)))
+        if unknown:
+            raise InputError(
+                f"q is not known for {unknown:,} candidates that the target may choose; the log has nothing "
+                "like them: merge cells, use a regressor that generalises, or fewer steps or folds"
+            )
+        return row_sums(np.where(possible, self.probability * q, 0.0), self.bounds)
+
+
+@dataclass(frozen=True)
 class Choices:
     """Candidates of m + c states: those of the m transitions, then those that c trajectories were cut in.
 
@@ -29,32 +56,12 @@ class Choices:
     following: Rows  # [m] the state after each transition; m + c: none, as its value is zero
     step: NDArray[np.int64]  # [m + c] of each state
 
-    def candidates(self, states: Rows) -> Rows:
-        """Return the places of all candidates of these states, in their order."""
+    def of(self, states: Rows) -> Candidates:
+        """Return the candidates of these states, in their order; at least one state."""
         counts = np.diff(self.offsets)[states]
-        ends = np.cumsum(counts)
-        return np.repeat(self.offsets[states] - (ends - counts), counts) + np.arange(ends[-1])
-
-    def values(self, q: Floats, states: Rows) -> Floats:
-        """Return v(s) = sum_a pi(a | s) q(s, a) of these states: float64 [states].
-
-        Args:
-            q: float64, of the candidates of these states; NaN where it is not known.
-            states: places of states, at least one.
-
-        Raises:
-            InputError: q is not known, or infinite, where the target may go.
-        """
-        chance = self.probability[self.candidates(states)]
-        unknown = int(np.count_nonzero((chance > 0) & ~np.isfinite(q)))
-        if unknown:
-            raise InputError(
-                f"q is not known for {unknown:,} candidates that the target may choose; the log has nothing "
-                "like them: merge cells, use a regressor that generalises, or fewer steps or folds"
-            )
-        product = np.where(chance > 0, chance * q, 0.0)
-        bounds = np.concatenate([[0], np.cumsum(np.diff(self.offsets)[states])])
-        return row_sums(product, bounds)
+        bounds = np.concatenate([[0], np.cumsum(counts)])
+        rows = np.repeat(self.offsets[states] - bounds[:-1], counts) + np.arange(bounds[-1])
+        return Candidates(self.features[rows], self.probability[rows], bounds)
 
 
 def choices(

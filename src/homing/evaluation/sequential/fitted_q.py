@@ -63,7 +63,7 @@ def fitted_q(
         rows = train[train < m]
         if log.horizon is None:
             predict = _endless(log, options, fit, rows, of_row, tolerance, iterations)
-            return predict(options.features[options.candidates(wanted)])
+            return predict(options.of(wanted).features)
         return _backward(log, options, fit, rows, of_row, wanted)
 
     states = np.arange(len(options.step))
@@ -72,7 +72,7 @@ def fitted_q(
     else:
         part = fold_of_trajectory(log, fold)
         q = cross_fit(np.concatenate([part[log.trajectory], part[log.cut]]), fit_predict, options.offsets)
-    v = options.values(q, states)
+    v = options.of(states).values(q)
     end = np.zeros(len(log))
     end[log.cut] = v[m:]
     # what the target never does has weight 0, so its q does not matter
@@ -94,12 +94,12 @@ def _endless(
     chosen = options.features[options.chosen[rows]]
     if not len(known):  # every decision ends its trajectory
         return fit(chosen, log.reward[rows], weight[rows])
-    ahead = options.features[options.candidates(known)]
+    ahead = options.of(known)
     v = np.zeros(len(options.step) + 1)  # the last is that of no state
     first = change = np.nan
     for _ in range(iterations):
         predict = fit(chosen, log.reward[rows] + log.discount * v[after], weight[rows])
-        moved = options.values(predict(ahead), known)
+        moved = ahead.values(predict(ahead.features))
         size, change = float(np.abs(moved).max()), float(np.abs(moved - v[known]).max())
         v[known] = moved
         if change <= tolerance * max(1.0, size):
@@ -119,8 +119,8 @@ def _backward(
     log: Trajectories, options: Choices, fit: Fit, rows: Rows, weight: Floats, wanted: Rows
 ) -> Floats:
     """Return q of the candidates of `wanted`, fitted on `rows`."""
-    found = np.empty(len(options.candidates(wanted)))
     counts = np.diff(options.offsets)[wanted]
+    found = np.empty(counts.sum())
     step_of_candidate = np.repeat(options.step[wanted], counts)
     v = np.zeros(len(options.step) + 1)
     needed = np.zeros(len(options.step) + 1, np.bool_)
@@ -136,8 +136,9 @@ def _backward(
         predict = fit(options.features[options.chosen[here]], target, weight[here])
         ahead = np.flatnonzero(needed[:-1] & (options.step == step))
         if len(ahead):
-            v[ahead] = options.values(predict(options.features[options.candidates(ahead)]), ahead)
+            candidates = options.of(ahead)
+            v[ahead] = candidates.values(predict(candidates.features))
         asked = wanted[options.step[wanted] == step]
         if len(asked):
-            found[step_of_candidate == step] = predict(options.features[options.candidates(asked)])
+            found[step_of_candidate == step] = predict(options.of(asked).features)
     return found
