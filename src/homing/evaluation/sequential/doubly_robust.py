@@ -80,7 +80,7 @@ def corrected(log: Trajectories, predicted: Predictions, density: Floats) -> Flo
 
 
 def direct(log: Trajectories, predicted: Predictions, *, confidence: float = 0.95) -> Estimate:
-    """Return `mean_i v(s_0)`: with `fitted_q`, fitted Q evaluation (Le, Voloshin & Yue 2019, section 4.2).
+    """Return `mean_i v(s_0)`: with `fitted_q`, fitted Q evaluation (Le, Voloshin & Yue 2019).
 
     It is as good as the predictions. The interval is about which users were sampled; the predictions' own
     error is not in it, however large.
@@ -103,7 +103,7 @@ def doubly_robust(
 ) -> Estimate:
     """Return `mean_i [v(s_0) + sum_t discount^t w_{0:t} delta_t]`.
 
-    Jiang & Li (2016), equation 10, unrolled. Unbiased when propensities are right, whatever q is; consistent
+    The recursion of Jiang & Li (2016), unrolled. Unbiased when propensities are right, whatever q is; consistent
     when q is. Cut trajectories are unbiased only as far as v of their ends is.
 
     Args:
@@ -133,7 +133,7 @@ def weighted_doubly_robust(
 ) -> Estimate:
     """Return `mean_i v(s_0) + sum_t discount^t (sum_i w_{0:t} delta_t) / (sum_i w_{0:t})`.
 
-    Thomas & Brunskill (2016), equation 6, with the terms of one denominator together. Consistent, with a
+    Thomas & Brunskill (2016), weighted doubly robust, with the terms of one denominator together. Consistent, with a
     bias of order 1/n; memory is 16 bytes x T x users. Arguments and errors as for `doubly_robust`.
 
     Returns:

@@ -1,7 +1,7 @@
 """Fitted Q evaluation: regress what a choice brings, and what the target would make of the state after it.
 
 Le, Voloshin & Yue (2019), Batch policy learning under constraints, algorithm 3; with linear functions,
-Hao et al. (2021), Bootstrapping fitted Q-evaluation, section 3.
+Hao et al. (2021), Bootstrapping fitted Q-evaluation for off-policy inference.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class StepOverlap:
 def trajectory_is(
     log: Trajectories, *, confidence: float = 0.95, thresholds: Thresholds | None = None
 ) -> Estimate:
-    """Return `mean_i w_{0:L_i - 1} R_i` (Precup, Sutton & Singh 2000, section 3; unbiased).
+    """Return `mean_i w_{0:L_i - 1} R_i` (Precup, Sutton & Singh 2000; unbiased).
 
     Args:
         log: without cut trajectories.
@@ -59,7 +59,7 @@ def trajectory_is(
 def weighted_trajectory_is(
     log: Trajectories, *, confidence: float = 0.95, thresholds: Thresholds | None = None
 ) -> Estimate:
-    """Return `sum_i w_i R_i / sum_i w_i` with `w_i = w_{0:L_i - 1}` (Precup, Sutton & Singh 2000, section 3).
+    """Return `sum_i w_i R_i / sum_i w_i` with `w_i = w_{0:L_i - 1}` (Precup, Sutton & Singh 2000).
 
     Consistent, with a bias of order 1/n. Arguments, result and errors as for `trajectory_is`.
     """
@@ -73,7 +73,7 @@ def weighted_trajectory_is(
 def per_decision_is(
     log: Trajectories, *, confidence: float = 0.95, thresholds: Thresholds | None = None
 ) -> Estimate:
-    """Return `mean_i sum_t discount^t w_{0:t} r_t` (Precup, Sutton & Singh 2000, section 4; unbiased).
+    """Return `mean_i sum_t discount^t w_{0:t} r_t` (Precup, Sutton & Singh 2000; unbiased).
 
     A reward is weighted by the choices before it only, so its variance is below `trajectory_is`' as a rule.
     Arguments, result and errors as for `trajectory_is`.
@@ -88,8 +88,8 @@ def weighted_per_decision_is(
 ) -> Estimate:
     """Return `sum_t discount^t (sum_i w_{0:t} r_t) / (sum_i w_{0:t})`, self-normalised at each step.
 
-    Precup, Sutton & Singh (2000), section 4, in the consistent form of Thomas (2015), Safe reinforcement
-    learning, section 3.10 (CWPDIS). Memory is 16 bytes x T x users. Arguments, result and errors as for
+    The consistent form (CWPDIS) of Thomas (2015), Safe reinforcement learning, after Precup, Sutton & Singh
+    (2000). Memory is 16 bytes x T x users. Arguments, result and errors as for
     `trajectory_is`.
     """
     log.refuse_cut("weighted_per_decision_is")

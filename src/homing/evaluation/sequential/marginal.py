@@ -28,10 +28,10 @@ def marginal_is(
     """Return `sum_t discount^t sum_s d_t(s) r_t(s)`, d and r by plug-in of weighted frequencies.
 
     Xie, Ma & Wang (2019), Towards optimal off-policy evaluation for reinforcement learning with
-    marginalized importance sampling, equations 3.2 to 3.4: with N_t(s) decisions in s at step t,
+    marginalized importance sampling: with N_t(s) decisions in s at step t,
     `r_t(s) = sum ratio r / N_t(s)`, `P_t(s' | s) = sum ratio 1{s'} / N_t(s)`, `d_{t+1} = P_t^T d_t`. Without
-    a horizon steps are taken together and d solves `d = d_0 + discount P^T d`. Consistent where states are
-    Markov. The interval counts that d and r are estimated: the influence of a trajectory is
+    a horizon steps are taken together and d solves `d = d_0 + discount P^T d`, in 8 bytes x states^2.
+    Consistent where states are Markov. The interval counts that d and r are estimated: the influence of a trajectory is
     `V(s_0) - value + sum_t d_t(s_t) / N_t(s_t) n (ratio_t (r_t + discount V(s_{t+1})) - V(s_t))`, with V from
     the same frequencies.
 
@@ -86,9 +86,22 @@ class _Cells:
     here: Rows  # [m] of each transition
     after: Rows  # [m] of the state that follows
     states: int
+    layers: int
 
-    def count(self, layers: int) -> int:
-        return layers * self.states
+    def __len__(self) -> int:
+        return self.layers * self.states
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """Transitions that a model is made of, whole trajectories."""
+
+    step: NDArray[np.int64]
+    here: Rows
+    after: Rows
+    share: Floats  # ratio by the decisions in the same cell
+    reward: Floats
+    discount: float
 
 
 @dataclass(frozen=True)
@@ -102,80 +115,65 @@ def _states(log: Trajectories, state: ArrayLike) -> _Cells:
     names = one_dimensional("state", state, m + len(cut))
     if names.dtype.kind not in "iu" or names.min() < 0:
         raise InputError("state must be integers from 0, one for each transition and then for each cut end")
-    states = int(names.max()) + 1
-    layers = 1 if log.horizon is None else log.steps + 1
-    step = np.zeros(m + len(cut), np.int64)
+    states, layers = int(names.max()) + 1, 1
+    cell = names.astype(np.int64)
     if log.horizon is not None:
-        step = np.concatenate([log.step, log.length[cut]])
-    cell = step * states + names
+        layers = log.steps + 1
+        cell += states * np.concatenate([log.step, log.length[cut]])
     following = np.empty(m, np.int64)
     following[:-1] = cell[1:m]
     following[log.last] = layers * states
     following[log.last[cut]] = cell[m:]
-    return _Cells(cell[:m], following, states)
+    return _Cells(cell[:m], following, states, layers)
 
 
 def _plug_in(log: Trajectories, code: _Cells, rows: Rows) -> _Model:
     """Return densities and values from the frequencies among these rows, which are whole trajectories."""
-    here, after = code.here[rows], code.after[rows]
-    ratio, reward = log.ratio[rows], log.reward[rows]
-    first = log.step[rows] == 0
-    layers = 1 if log.horizon is None else log.steps + 1
-    cells = code.count(layers)
-    visits: NDArray[np.int64] = np.bincount(here, minlength=cells)
-    entered = np.zeros(cells + 1, np.bool_)
-    entered[after] = True
-    unknown = np.flatnonzero(entered[:-1] & (visits == 0))
-    if len(unknown):
-        when = "" if log.horizon is None else f" at step {unknown[0] // code.states}"
+    here, after, step = code.here[rows], code.after[rows], log.step[rows]
+    visits: NDArray[np.int64] = np.bincount(here, minlength=len(code))
+    entered = np.bincount(after, minlength=len(code) + 1)[:-1] > 0
+    _refuse_unknown(log, code, np.flatnonzero(entered & (visits == 0)))
+    moves = _Moves(step, here, after, log.ratio[rows] / visits[here], log.reward[rows], log.discount)
+    begun: NDArray[np.int64] = np.bincount(here[step == 0], minlength=len(code))
+    start = begun.astype(np.float64)
+    mass, value = _solve(moves, start) if log.horizon is None else _sweep(moves, start, code.states)
+    return _Model(np.divide(mass, visits, out=np.zeros(len(code)), where=visits > 0), np.append(value, 0.0))
+
+
+def _refuse_unknown(log: Trajectories, code: _Cells, cells: Rows) -> None:
+    if len(cells):
+        step, state = divmod(int(cells[0]), code.states)
+        when = "" if log.horizon is None else f" at step {step}"
         raise InputError(
-            f"state {unknown[0] % code.states} ends a trajectory that is cut, and no decision was logged in "
-            f"it{when}; merge states, shorten the horizon (`first_steps`), or leave out the last transition "
-            "of such trajectories"
+            f"state {state} ends a trajectory that is cut, and no decision was logged in it{when}; merge "
+            "states, shorten the horizon (`first_steps`), or leave out the last transition of such trajectories"
         )
-    share = ratio / visits[here]
-    start = sums_by(here[first], np.ones(np.count_nonzero(first)), cells) / np.count_nonzero(first)
-    if log.horizon is None:
-        mass, value = _solve(here, after, share, reward, start, log.discount)
-    else:
-        mass, value = _sweep(log.step[rows], here, after, share, reward, start, log.discount, code.states)
-    scaled = mass * np.count_nonzero(first)
-    return _Model(np.divide(scaled, visits, out=np.zeros(cells), where=visits > 0), np.append(value, 0.0))
 
 
-def _sweep(
-    step: NDArray[np.int64],
-    here: Rows,
-    after: Rows,
-    share: Floats,
-    reward: Floats,
-    start: Floats,
-    discount: float,
-    states: int,
-) -> tuple[Floats, Floats]:
-    """Return discounted visits (forward) and values (backward) [cells], step by step."""
+def _sweep(moves: _Moves, start: Floats, states: int) -> tuple[Floats, Floats]:
+    """Return discounted visits, forward from those at the start, and values, backward: float64 [cells]."""
     mass, value = start.copy(), np.zeros(len(start) + 1)
-    order = np.argsort(step, kind="stable")
-    blocks = np.split(order, np.flatnonzero(np.diff(step[order])) + 1)
+    here, after, share = moves.here, moves.after, moves.share
+    order = np.argsort(moves.step, kind="stable")
+    blocks = np.split(order, np.flatnonzero(np.diff(moves.step[order])) + 1)
     for place, block in enumerate(blocks):
         following = (place + 1) * states
-        moved = discount * share[block] * mass[here[block]]
+        moved = moves.discount * share[block] * mass[here[block]]
         # those that nothing follows gather in one more place, which is dropped
         to = np.minimum(after[block] - following, states)
         mass[following : following + states] += sums_by(to, moved, states + 1)[:-1]
     for place, block in reversed(list(enumerate(blocks))):
-        gain = share[block] * (reward[block] + discount * value[after[block]])
+        gain = share[block] * (moves.reward[block] + moves.discount * value[after[block]])
         value[place * states : (place + 1) * states] = sums_by(here[block] - place * states, gain, states)
     return mass, value[:-1]
 
 
-def _solve(
-    here: Rows, after: Rows, share: Floats, reward: Floats, start: Floats, discount: float
-) -> tuple[Floats, Floats]:
-    """Return discounted visits and values [cells], steps taken together, by linear equations."""
+def _solve(moves: _Moves, start: Floats) -> tuple[Floats, Floats]:
+    """Return discounted visits and values, steps taken together, by linear equations: float64 [cells]."""
     cells = len(start)
-    move = sums_by(here * (cells + 1) + after, share, cells * (cells + 1)).reshape(cells, cells + 1)[:, :-1]
-    system = np.eye(cells) - discount * move
+    pair = moves.here * (cells + 1) + moves.after
+    move = sums_by(pair, moves.share, cells * (cells + 1)).reshape(cells, cells + 1)[:, :-1]
+    system = np.eye(cells) - moves.discount * move
     try:
         # positive exactly when the spectral radius of the discounted moves is under 1 (Collatz, Wielandt)
         certain = np.linalg.solve(system, np.ones(cells))
@@ -183,9 +181,9 @@ def _solve(
         certain = np.full(cells, -1.0)
     if not (certain > 0).all():
         raise InputError(
-            f"without a horizon and with discount {discount:g} the target's value is not finite, as too "
+            f"without a horizon and with discount {moves.discount:g} the target's value is not finite, as too "
             "little ends its trajectories; use a lower discount or a horizon"
         )
-    gain = sums_by(here, share * reward, cells)
+    gain = sums_by(moves.here, moves.share * moves.reward, cells)
     mass, value = np.linalg.solve(system.T, start), np.linalg.solve(system, gain)
     return np.asarray(mass, np.float64), np.asarray(value, np.float64)

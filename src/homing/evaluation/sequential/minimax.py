@@ -29,9 +29,9 @@ def minimax_is(
 ) -> Estimate:
     """Return `mean_i sum_t omega r_t` with omega linear in the features: minimax weight learning.
 
-    Uehara, Huang & Jiang (2020), Minimax weight and Q-function learning for off-policy evaluation,
-    section 4, with the same linear functions as weights and as discriminators, for which it has a closed
-    form and equals the least-squares value (their appendix A.3): omega = phi' beta with
+    Uehara, Huang & Jiang (2020), Minimax weight and Q-function learning for off-policy evaluation, with the
+    same linear functions as weights and as discriminators, for which it has a closed form and equals the
+    value by least-squares temporal differences: omega = phi' beta with
     `sum (phi(s, a) - discount phi(s', pi)) phi(s, a)' beta = sum_i phi(s_0, pi)`. With a horizon the balance
     holds step by step. Consistent where omega, or q, is linear in the features. The interval counts that
     beta is estimated, through `theta` of the same equations transposed.
