@@ -37,8 +37,8 @@ def double_reinforcement(
     """Return `mean_i [v(s_0) + sum_t omega_t (r_t + discount v(s_{t+1}) - q(s_t, a_t))]`.
 
     Double reinforcement learning: Kallus & Uehara (2020), Double reinforcement learning for efficient
-    off-policy evaluation in Markov decision processes, their Markov model. Consistent when densities or q are right,
-    and efficient when both are; both must be from other users (`fold`).
+    off-policy evaluation in Markov decision processes, their Markov model. Consistent when densities or q
+    are right, and efficient when both are; both must be from other users (`fold`).
 
     Args:
         log: of m transitions.

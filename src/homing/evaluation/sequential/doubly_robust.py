@@ -103,8 +103,8 @@ def doubly_robust(
 ) -> Estimate:
     """Return `mean_i [v(s_0) + sum_t discount^t w_{0:t} delta_t]`.
 
-    The recursion of Jiang & Li (2016), unrolled. Unbiased when propensities are right, whatever q is; consistent
-    when q is. Cut trajectories are unbiased only as far as v of their ends is.
+    The recursion of Jiang & Li (2016), unrolled. Unbiased when propensities are right, whatever q is;
+    consistent when q is. Cut trajectories are unbiased only as far as v of their ends is.
 
     Args:
         log: of trajectories.
@@ -133,8 +133,9 @@ def weighted_doubly_robust(
 ) -> Estimate:
     """Return `mean_i v(s_0) + sum_t discount^t (sum_i w_{0:t} delta_t) / (sum_i w_{0:t})`.
 
-    Thomas & Brunskill (2016), weighted doubly robust, with the terms of one denominator together. Consistent, with a
-    bias of order 1/n; memory is 16 bytes x T x users. Arguments and errors as for `doubly_robust`.
+    Thomas & Brunskill (2016), weighted doubly robust, with the terms of one denominator together.
+    Consistent, with a bias of order 1/n; memory is 16 bytes x T x users. Arguments and errors as for
+    `doubly_robust`.
 
     Returns:
         Value per trajectory; NaN with a warning where every weight is 0 at some step.

@@ -31,9 +31,9 @@ def marginal_is(
     marginalized importance sampling: with N_t(s) decisions in s at step t,
     `r_t(s) = sum ratio r / N_t(s)`, `P_t(s' | s) = sum ratio 1{s'} / N_t(s)`, `d_{t+1} = P_t^T d_t`. Without
     a horizon steps are taken together and d solves `d = d_0 + discount P^T d`, in 8 bytes x states^2.
-    Consistent where states are Markov. The interval counts that d and r are estimated: the influence of a trajectory is
-    `V(s_0) - value + sum_t d_t(s_t) / N_t(s_t) n (ratio_t (r_t + discount V(s_{t+1})) - V(s_t))`, with V from
-    the same frequencies.
+    Consistent where states are Markov. The interval counts that d and r are estimated: a trajectory's
+    influence is `V(s_0) - value + sum_t omega_t (ratio_t (r_t + discount V(s_{t+1})) - V(s_t))`, with V from
+    the same frequencies and omega_t = n discount^t d_t(s_t) / N_t(s_t).
 
     Args:
         log: of m transitions, with c cut trajectories.
@@ -146,7 +146,8 @@ def _refuse_unknown(log: Trajectories, code: _Cells, cells: Rows) -> None:
         when = "" if log.horizon is None else f" at step {step}"
         raise InputError(
             f"state {state} ends a trajectory that is cut, and no decision was logged in it{when}; merge "
-            "states, shorten the horizon (`first_steps`), or leave out the last transition of such trajectories"
+            "states, shorten the horizon (`first_steps`), or leave out the last transition of such "
+            "trajectories"
         )
 
 
@@ -181,8 +182,8 @@ def _solve(moves: _Moves, start: Floats) -> tuple[Floats, Floats]:
         certain = np.full(cells, -1.0)
     if not (certain > 0).all():
         raise InputError(
-            f"without a horizon and with discount {moves.discount:g} the target's value is not finite, as too "
-            "little ends its trajectories; use a lower discount or a horizon"
+            f"without a horizon and with discount {moves.discount:g} the target's value is not finite, as "
+            "too little ends its trajectories; use a lower discount or a horizon"
         )
     gain = sums_by(moves.here, moves.share * moves.reward, cells)
     mass, value = np.linalg.solve(system.T, start), np.linalg.solve(system, gain)
