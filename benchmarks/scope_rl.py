@@ -28,11 +28,15 @@ from homing.evaluation import Estimate, policy_mean
 from homing.evaluation.sequential import (
     Predictions,
     Trajectories,
+    choices,
     direct,
     double_reinforcement,
     doubly_robust,
+    fitted_q,
+    marginal_is,
     per_decision_is,
     predictions,
+    tabular,
     trajectories,
     trajectory_is,
     weighted_doubly_robust,
@@ -228,6 +232,14 @@ def ragged(transitions: int) -> None:
         for each in (trajectory_is, weighted_trajectory_is, per_decision_is, weighted_per_decision_is)
     } | {
         each.__name__: (lambda each=each: each(log, told)) for each in (doubly_robust, weighted_doubly_robust)
+    }
+    states = rng.integers(0, 50, m)
+    cells = (2 * states[:, None] + np.arange(2)).ravel()
+    chance = np.stack([target, 1 - target], axis=1).ravel()
+    options = choices(log, cells, chance, np.arange(0, 2 * m + 1, 2), rng.integers(0, 2, m))
+    calls |= {
+        "marginal_is, 50 states": lambda: marginal_is(log, states),
+        "fitted_q, 100 cells": lambda: fitted_q(log, options, tabular(100)),
     }
     for name, call in calls.items():
         print(f"{name:<26} {_once(call):9.3f}")
