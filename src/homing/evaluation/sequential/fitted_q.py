@@ -89,19 +89,22 @@ def _endless(
     tolerance: float,
     iterations: int,
 ) -> Predict:
-    after = options.following[rows]
-    known = np.unique(after[after < len(options.step)])
-    chosen = options.features[options.chosen[rows]]
+    following = options.following[rows]
+    known = np.unique(following[following < len(options.step)])
+    chosen, reward, of_row = options.features[options.chosen[rows]], log.reward[rows], weight[rows]
     if not len(known):  # every decision ends its trajectory
-        return fit(chosen, log.reward[rows], weight[rows])
+        return fit(chosen, reward, of_row)
     ahead = options.of(known)
-    v = np.zeros(len(options.step) + 1)  # the last is that of no state
+    place = np.full(len(options.step) + 1, len(known))
+    place[known] = np.arange(len(known))
+    after = place[following]
+    v = np.zeros(len(known) + 1)  # the last is that of no state
     first = change = np.nan
     for _ in range(iterations):
-        predict = fit(chosen, log.reward[rows] + log.discount * v[after], weight[rows])
+        predict = fit(chosen, reward + log.discount * v[after], of_row)
         moved = ahead.values(predict(ahead.features))
-        size, change = float(np.abs(moved).max()), float(np.abs(moved - v[known]).max())
-        v[known] = moved
+        size, change = float(np.abs(moved).max()), float(np.abs(moved - v[:-1]).max())
+        v[:-1] = moved
         if change <= tolerance * max(1.0, size):
             return predict
         if size > _LARGEST:
