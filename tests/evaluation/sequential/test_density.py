@@ -1,5 +1,7 @@
 """Marginalised weights: by hand, against dynamic programming, against each other and by simulation."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -242,6 +244,27 @@ def test_bad_input_is_refused():
     told = predictions(log, [0.0, 0.0], [0.0, 0.0], [0.0])
     with pytest.raises(InputError, match="density has 1 rows"):
         double_reinforcement(log, told, [1.0])
+
+
+def test_no_overlap_is_not_zero():
+    log = trajectories([1.0, 1.0], [0.0, 0.0], [0.5, 0.5], [0, 1, 2], horizon=1)
+    found = marginal_is(log, [0, 0])
+    assert math.isnan(found.value)
+    assert "no overlap" in found.warnings[0]
+    told = predictions(log, [5.0, 5.0], [2.0, 4.0])
+    found = double_reinforcement(log, told, state_density(log, [0, 0]))
+    assert found.value == 3.0
+    assert "predictions' alone" in found.warnings[0]
+
+
+def test_wrong_propensities_are_said():
+    world = simulate(np.random.default_rng(19), 4000, 3)
+    assert marginal_is(world.build(1.0, 3), world.state).warnings == ()
+    half = trajectories(
+        world.reward, world.build(1.0, 3).ratio / 4, np.full(len(world.state), 0.5), world.offsets,
+        absorbed=world.absorbed, horizon=3,
+    )  # fmt: skip
+    assert "and not 1" in marginal_is(half, world.state).warnings[0]
 
 
 def test_thin_densities_are_said():

@@ -165,7 +165,20 @@ def test_thin_overlap_and_wrong_propensities_are_said():
     assert any("thin overlap" in note for note in per_decision_is(world.build(1.0, 6)).warnings)
     world = simulate(np.random.default_rng(6), 5000, 1)
     wrong = trajectories(world.reward, np.full(5000, 0.5), np.full(5000, 0.6), world.offsets, horizon=1)
-    assert any("and not 1" in note for note in per_decision_is(wrong).warnings)
+    assert any("average 0.8333 ± 0.0000 and not 1" in note for note in per_decision_is(wrong).warnings)
+    # half of the target's probability is on what the log never did
+    world = simulate(np.random.default_rng(6), 5000, 3)
+    right = world.build(1.0, 3)
+    assert per_decision_is(right).warnings == ()
+    half = trajectories(
+        world.reward,
+        right.ratio / 4,
+        np.full(len(right.ratio), 0.5),
+        world.offsets,
+        absorbed=world.absorbed,
+        horizon=3,
+    )
+    assert "average 0.5" in per_decision_is(half).warnings[-1]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ densities do not grow with every step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from homing.evaluation.estimate import Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, one_dimensional
 from homing.evaluation.overlap import Thresholds
 from homing.evaluation.sequential.choices import Rows
-from homing.evaluation.sequential.doubly_robust import Predictions, corrected, cut_note
+from homing.evaluation.sequential.doubly_robust import Predictions, corrected
+from homing.evaluation.sequential.importance import ratio_note
 from homing.evaluation.sequential.trajectories import Trajectories
 from homing.schema.errors import InputError
 
@@ -48,7 +49,8 @@ def double_reinforcement(
         thresholds: when to warn of thin overlap; None: the configuration's defaults.
 
     Returns:
-        Value per trajectory; `effective_size` is that of the densities, in trajectories of mean length.
+        Value per trajectory; `effective_size` is that of the densities, in trajectories of mean length. Where
+        every density is 0 it equals `direct`, and a warning says so.
 
     Raises:
         InputError: densities are not finite, or of another length.
@@ -56,7 +58,7 @@ def double_reinforcement(
     omega = finite("density", density, len(log.reward))
     numerator = corrected(log, predicted, omega)
     return density_estimate(
-        "double_reinforcement", numerator, log, omega, confidence, thresholds, cut_note(log)
+        "double_reinforcement", numerator, log, omega, confidence, thresholds, needs_overlap=False
     )
 
 
@@ -67,7 +69,8 @@ def density_estimate(
     density: Floats,
     confidence: float,
     thresholds: Thresholds | None,
-    warnings: Sequence[str] = (),
+    *,
+    needs_overlap: bool = True,
 ) -> Estimate:
     """Return `sum(numerator) / n` with what can be said about the densities.
 
@@ -78,13 +81,18 @@ def density_estimate(
         density: float64 [m].
         confidence: of the interval.
         thresholds: when to warn of thin overlap; None: the configuration's defaults.
-        warnings: further ones.
+        needs_overlap: whether the value is not known where every density is 0.
     """
     limits = thresholds or Thresholds()
     squares = float(density @ density)
     size = float(density.sum()) ** 2 / squares * len(log) / len(density) if squares else 0.0
-    notes = list(warnings)
-    if size < max(limits.min_effective_size, limits.min_effective_share * len(log)):
+    notes = list(ratio_note(log))
+    if not squares:
+        alone = "" if needs_overlap else "; the value is the predictions' alone"
+        notes.insert(
+            0, f"no overlap: the target never acts as the log of {len(log):,} trajectories did{alone}"
+        )
+    elif size < max(limits.min_effective_size, limits.min_effective_share * len(log)):
         notes.insert(
             0,
             f"thin overlap: {len(log):,} trajectories count for {size:,.1f} (at least "
@@ -99,6 +107,7 @@ def density_estimate(
         effective_size=size,
         max_weight=float(density.max()),
         warnings=notes,
+        known=squares > 0 or not needs_overlap,
     )
 
 

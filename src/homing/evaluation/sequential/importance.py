@@ -7,6 +7,7 @@ what it was: sums of weights at step t are over all trajectories, also those tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,8 +21,8 @@ from homing.evaluation.inputs import SUM_TOLERANCE, Floats
 from homing.evaluation.overlap import Overlap, Thresholds, overlap
 from homing.evaluation.sequential.trajectories import Trajectories
 
-#: Weights average 1 when propensities are right; a mean this many standard errors away is a fault.
-_MEAN_WEIGHT_Z: Final = 4.0
+#: Ratios average 1 when propensities are right; a mean this many standard errors away is a fault.
+_MEAN_RATIO_Z: Final = 4.0
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def weighted(
     final = log.weight[log.last]
     found = overlap(final, log.groups)
     nothing = found.effective_size == 0
-    notes = [*overlap_warnings(found, log.steps, thresholds or Thresholds()), *warnings]
+    notes = [*overlap_warnings(found, log.steps, thresholds or Thresholds()), *ratio_note(log), *warnings]
     if nothing and not needs_overlap:
         notes.append("the value of later steps is the predictions' alone; no outcome has corrected them")
     return estimate_from(
@@ -179,12 +180,23 @@ def overlap_warnings(found: Overlap, steps: int, thresholds: Thresholds) -> tupl
             f"{thresholds.min_effective_size:,.0f} and {thresholds.min_effective_share:.2%} are needed; the "
             f"largest weight is {found.max_weight:,.1f}); do not trust it"
         )
-    elif abs(found.mean_weight - 1) > max(_MEAN_WEIGHT_Z * found.mean_weight_error, SUM_TOLERANCE):
-        notes.append(
-            f"the weights average {found.mean_weight:.4f} ± {found.mean_weight_error:.4f} and not 1: "
-            "propensities are wrong, or the target does what the log could not"
-        )
     return tuple(notes)
+
+
+def ratio_note(log: Trajectories) -> tuple[str, ...]:
+    """Return a warning where the ratios of single decisions do not average 1, as they do in every state."""
+    total, decisions = log.totals(log.ratio), log.totals(np.ones(len(log.ratio)))
+    mean = Ratio(total, decisions)
+    users = len(total)
+    if users < 2:
+        return ()
+    error = math.sqrt(users / (users - 1) * float(mean.influence @ mean.influence))
+    if abs(mean.value - 1) <= max(_MEAN_RATIO_Z * error, SUM_TOLERANCE):
+        return ()
+    return (
+        f"the ratios of target probability to propensity average {mean.value:.4f} ± {error:.4f} and not 1: "
+        "propensities are wrong, or the target does what the log could not",
+    )
 
 
 def _over_all(log: Trajectories, values: Floats) -> Floats:

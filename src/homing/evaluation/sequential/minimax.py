@@ -12,7 +12,7 @@ from homing.evaluation.inputs import Floats
 from homing.evaluation.overlap import Thresholds
 from homing.evaluation.sequential.choices import Choices, Rows
 from homing.evaluation.sequential.density import by_fold, density_estimate
-from homing.evaluation.sequential.doubly_robust import Predictions, corrected, cut_note
+from homing.evaluation.sequential.doubly_robust import Predictions, corrected
 from homing.evaluation.sequential.trajectories import Trajectories
 from homing.schema.errors import InputError
 
@@ -63,7 +63,7 @@ def minimax_is(
     end[log.cut] = v[m:]
     predicted = Predictions(np.einsum("ij,ij->i", phi, theta[layer[:m]]), v[:m], end)
     numerator = corrected(log, predicted, omega)
-    return density_estimate("minimax_is", numerator, log, omega, confidence, thresholds, cut_note(log))
+    return density_estimate("minimax_is", numerator, log, omega, confidence, thresholds)
 
 
 def linear_density(log: Trajectories, options: Choices, fold: ArrayLike | None = None) -> Floats:
