@@ -14,7 +14,7 @@ from homing.evaluation.sequential import (
 )
 from homing.schema import InputError
 
-from .worlds import TARGET, endless, every_trajectory, options_of, simulate, values
+from .worlds import TARGET, cut_half, endless, every_trajectory, options_of, simulate, values
 
 ONE_HOT = np.eye(4)
 
@@ -71,20 +71,8 @@ def test_iteration_equals_linear_equations(fit, features, discount):
 
 def test_cut_trajectories_within_a_horizon_go_on_by_their_end():
     every = every_trajectory(3)
-    log = every.build(1.0, 3)
-    # of a copy of the log every trajectory of 3 steps loses its last, and with it its absorption
-    keep = log.step < 2
-    shorter = np.minimum(log.length, 2)
-    third = np.where(log.length > 2, every.state[log.last], -1)
-    both = type(every)(
-        offsets=np.concatenate([every.offsets, every.offsets[-1] + np.cumsum(shorter)]),
-        state=np.concatenate([every.state, every.state[keep]]),
-        action=np.concatenate([every.action, every.action[keep]]),
-        reward=np.concatenate([every.reward, every.reward[keep]]),
-        absorbed=np.concatenate([every.absorbed, every.absorbed & (log.length <= 2)]),
-        end=np.concatenate([every.end, np.where(log.length > 2, third, -1)]),
-        chance=np.concatenate([every.chance, every.chance]),
-    )
+    # of every trajectory there is one as it is, and one that is cut after two steps
+    both = cut_half(every.take(np.repeat(np.arange(len(every.end)), 2)), 2)
     log = both.build(1.0, 3)
     assert log.cut.any()
     found = fitted_q(log, options_of(log, both), tabular(4), weight=both.chance[log.trajectory])

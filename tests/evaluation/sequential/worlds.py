@@ -56,6 +56,21 @@ class Log:
             horizon=horizon,
         )
 
+    def take(self, which):
+        """The trajectories in these places, of which some may come twice."""
+        length = np.diff(self.offsets)[which]
+        offsets = np.concatenate([[0], np.cumsum(length)])
+        rows = np.repeat(self.offsets[which] - offsets[:-1], length) + np.arange(offsets[-1])
+        return Log(
+            offsets,
+            self.state[rows],
+            self.action[rows],
+            self.reward[rows],
+            self.absorbed[which],
+            self.end[which],
+            None if self.chance is None else self.chance[which],
+        )
+
     @property
     def step(self):
         return np.arange(len(self.state)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
@@ -113,4 +128,24 @@ def options_of(log, world, features=None, policy=TARGET):
         policy[state].ravel(),
         np.arange(0, len(cell) + 1, 2),
         world.action,
+    )
+
+
+def cut_half(world, steps):
+    """Let every other trajectory be cut after `steps` decisions, as by the end of a log."""
+    length = np.diff(world.offsets)
+    shorter = np.where(np.arange(len(length)) % 2 == 0, np.minimum(length, steps), length)
+    was_cut = shorter < length
+    keep = world.step < np.repeat(shorter, length)
+    after = np.minimum(world.offsets[:-1] + shorter, len(world.state) - 1)
+    end = np.where(was_cut, world.state[after], world.end)
+    offsets = np.concatenate([[0], np.cumsum(shorter)])
+    return Log(
+        offsets,
+        world.state[keep],
+        world.action[keep],
+        world.reward[keep],
+        world.absorbed & ~was_cut,
+        end,
+        world.chance,
     )
