@@ -38,7 +38,6 @@ def by_hand(discount=0.5, user=None):
 def test_weights_by_hand():
     log = by_hand()
     assert log.weight.tolist() == [2.0, 1.0, 0.5]
-    assert log.weight_before.tolist() == [1.0, 2.0, 1.0]
     assert log.discounts.tolist() == [1.0, 0.5, 1.0]
     assert log.step.tolist() == [0, 1, 0]
 

@@ -120,7 +120,7 @@ def doubly_robust(
     """
     ratio = Ratio(corrected(log, predicted, log.discounts * log.weight), log.groups.counts)
     return weighted(
-        "doubly_robust", [ratio], log, confidence, thresholds, needs_overlap=False, warnings=cut_note(log)
+        "doubly_robust", [ratio], log, confidence, thresholds, needs_overlap=False, warnings=_cut_note(log)
     )
 
 
@@ -143,10 +143,10 @@ def weighted_doubly_robust(
     first = Ratio(log.groups.sums(predicted.state[log.offsets[:-1]]), log.groups.counts)
     above = log.totals_by_step(log.discounts * log.weight * temporal_differences(log, predicted))
     ratios = [first, *(Ratio(*pair) for pair in zip(above, weights_by_step(log), strict=True))]
-    return weighted("weighted_doubly_robust", ratios, log, confidence, thresholds, warnings=cut_note(log))
+    return weighted("weighted_doubly_robust", ratios, log, confidence, thresholds, warnings=_cut_note(log))
 
 
-def cut_note(log: Trajectories) -> Sequence[str]:
+def _cut_note(log: Trajectories) -> Sequence[str]:
     """Return a warning where the value after a cut is only predicted."""
     share = float(np.mean(log.cut))
     if not share:

@@ -84,14 +84,6 @@ class Trajectories:
         return found
 
     @property
-    def weight_before(self) -> Floats:
-        """[m] w_{0:t-1}, 1 at the first step."""
-        found = np.empty_like(self.weight)
-        found[1:] = self.weight[:-1]
-        found[self.offsets[:-1]] = 1.0
-        return found
-
-    @property
     def owner(self) -> NDArray[np.intp]:
         """[n] place of each one's user in `groups`."""
         return np.arange(len(self)) if self.groups.code is None else self.groups.code
@@ -160,7 +152,7 @@ def trajectories(
     ratio = importance_weights(target_probability_of_choice, propensity)
     if len(ratio) != len(outcome):
         raise InputError(f"propensity has {len(ratio):,} rows, must have {len(outcome):,} like reward")
-    bounds = bounds_of(offsets, len(outcome))
+    bounds = _bounds(offsets, len(outcome))
     length = np.diff(bounds)
     if not 0 < discount <= 1:
         raise InputError(f"discount == {discount}, must be in (0, 1]")
@@ -195,13 +187,13 @@ def first_steps(offsets: ArrayLike, horizon: int) -> tuple[NDArray[np.intp], NDA
     """
     if horizon < 1:
         raise InputError(f"horizon == {horizon}, must be >= 1")
-    bounds = bounds_of(offsets)
+    bounds = _bounds(offsets)
     length = np.diff(bounds)
     step = np.arange(bounds[-1]) - np.repeat(bounds[:-1], length)
     return np.flatnonzero(step < horizon), np.concatenate([[0], np.cumsum(np.minimum(length, horizon))])
 
 
-def bounds_of(offsets: ArrayLike, transitions: int | None = None) -> NDArray[np.int64]:
+def _bounds(offsets: ArrayLike, transitions: int | None = None) -> NDArray[np.int64]:
     """Return `offsets` as int64 [n + 1].
 
     Raises:
