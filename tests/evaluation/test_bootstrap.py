@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from homing.evaluation import bootstrap, difference, ips, on_policy, resampled_values, snips
-from homing.evaluation.bootstrap import resampled_totals
+from homing.evaluation.intervals.bootstrap import resampled_totals
 from homing.schema import InputError
 
 RNG = np.random.default_rng(5)

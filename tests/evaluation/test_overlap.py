@@ -13,7 +13,7 @@ from homing.evaluation import (
     support,
     weight_tail,
 )
-from homing.evaluation.tail import pareto_shape, pareto_threshold
+from homing.evaluation.diagnostics.tail import pareto_shape, pareto_threshold
 from homing.schema import InputError
 from homing.schema.config import Evaluation
 

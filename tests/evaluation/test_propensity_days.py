@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from homing.evaluation import check_chosen, check_days
-from homing.evaluation.propensity_days import _scores
+from homing.evaluation.diagnostics.propensity_days import _scores
 from homing.schema import InputError
 
 DAYS, USERS = 20, 200

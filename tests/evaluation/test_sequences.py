@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from homing.evaluation import weight_sequence
-from homing.evaluation.sequences import _bets, _lower
+from homing.evaluation.intervals.sequences import _bets, _lower
 from homing.schema import InputError
 
 LOGGING, TARGET, MEAN = np.array([0.05, 0.2, 0.75]), np.array([0.5, 0.3, 0.2]), np.array([0.3, 0.1, 0.2])

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.cross_fit import cross_fit
+from homing.evaluation.diagnostics.overlap import Thresholds
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, one_dimensional
-from homing.evaluation.overlap import Thresholds
 from homing.evaluation.sequential.choices import Rows
 from homing.evaluation.sequential.doubly_robust import Predictions, corrected
 from homing.evaluation.sequential.importance import ratio_note

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from homing.evaluation.diagnostics.overlap import Thresholds
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, one_dimensional
-from homing.evaluation.overlap import Thresholds
 from homing.evaluation.sequential.importance import weighted, weights_by_step
 from homing.evaluation.sequential.trajectories import Trajectories
 from homing.schema.errors import InputError

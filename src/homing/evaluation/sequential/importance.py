@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.evaluation.clusters import sums_by
+from homing.evaluation.diagnostics.overlap import Overlap, Thresholds, overlap
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import SUM_TOLERANCE, Floats
-from homing.evaluation.overlap import Overlap, Thresholds, overlap
 from homing.evaluation.sequential.trajectories import Trajectories
 
 #: Ratios average 1 when propensities are right; a mean this many standard errors away is a fault.

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.cross_fit import cross_fit
+from homing.evaluation.diagnostics.overlap import Thresholds, overlap
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
+from homing.evaluation.estimators.weighted import User
 from homing.evaluation.inputs import Floats, finite, one_dimensional, weights
-from homing.evaluation.overlap import Thresholds, overlap
 from homing.evaluation.sequential.regressors import Fit
-from homing.evaluation.weighted import User
 from homing.schema.errors import InputError
 
 #: Gap, relative to the features' mean, up to which the long log has all that the short one has.

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.clusters import sums_by
+from homing.evaluation.diagnostics.overlap import Thresholds
 from homing.evaluation.estimate import Estimate
 from homing.evaluation.inputs import Floats, one_dimensional
-from homing.evaluation.overlap import Thresholds
 from homing.evaluation.sequential.choices import Rows
 from homing.evaluation.sequential.density import by_fold, density_estimate
 from homing.evaluation.sequential.trajectories import Trajectories

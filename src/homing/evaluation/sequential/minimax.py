@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from homing.evaluation.diagnostics.overlap import Thresholds
 from homing.evaluation.estimate import Estimate
 from homing.evaluation.inputs import Floats
-from homing.evaluation.overlap import Thresholds
 from homing.evaluation.sequential.choices import Choices, Rows
 from homing.evaluation.sequential.density import by_fold, density_estimate
 from homing.evaluation.sequential.doubly_robust import Predictions, corrected

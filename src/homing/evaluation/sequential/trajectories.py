@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.clusters import Clusters, cluster, sums_by
-from homing.evaluation.estimators import importance_weights
+from homing.evaluation.estimators.one_decision import importance_weights
+from homing.evaluation.estimators.weighted import User
 from homing.evaluation.inputs import Floats, finite, one_dimensional
-from homing.evaluation.weighted import User
 from homing.schema.errors import InputError
 
 #: Squares and sums of weights up to this are finite.

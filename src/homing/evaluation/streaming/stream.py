@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.evaluation.clusters import Clusters
+from homing.evaluation.diagnostics.overlap import Thresholds, overlap_of_totals
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
-from homing.evaluation.estimators import importance_weights
+from homing.evaluation.estimators.one_decision import importance_weights
+from homing.evaluation.estimators.weighted import estimate_of_overlap
 from homing.evaluation.inputs import Floats, finite, one_dimensional, policy_mean, ragged
-from homing.evaluation.overlap import Thresholds, overlap_of_totals
-from homing.evaluation.user_codes import UserCodes
-from homing.evaluation.weighted import estimate_of_overlap
+from homing.evaluation.streaming.user_codes import UserCodes
 from homing.schema.errors import InputError
 from homing.schema.logged import LoggedRows
 

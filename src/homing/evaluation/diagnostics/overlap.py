@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.clusters import Clusters, cluster
+from homing.evaluation.diagnostics.tail import pareto_shape, pareto_threshold
 from homing.evaluation.inputs import (
     SUM_TOLERANCE,
     Floats,
@@ -19,7 +20,6 @@ from homing.evaluation.inputs import (
     shares,
     weights,
 )
-from homing.evaluation.tail import pareto_shape, pareto_threshold
 from homing.schema.config import Evaluation
 from homing.schema.errors import InputError
 

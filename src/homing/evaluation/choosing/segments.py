@@ -10,13 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from homing.evaluation.bootstrap import resampled_values
+from homing.evaluation.choosing.verdict import Direction, Judgement
 from homing.evaluation.clusters import Clusters, cluster
+from homing.evaluation.diagnostics.overlap import Thresholds, overlap_of_totals
 from homing.evaluation.estimate import FEW_USERS, Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, one_dimensional, weights
+from homing.evaluation.intervals.bootstrap import resampled_values
 from homing.evaluation.multiplicity import benjamini_hochberg, two_sided
-from homing.evaluation.overlap import Thresholds, overlap_of_totals
-from homing.evaluation.verdict import Direction, Judgement
 from homing.schema.errors import InputError
 
 _MOST: Final = 200  # segments

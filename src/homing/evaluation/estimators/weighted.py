@@ -9,10 +9,10 @@ from typing import Final
 from numpy.typing import ArrayLike
 
 from homing.evaluation.clusters import Clusters, cluster
+from homing.evaluation.diagnostics.overlap import Overlap, Thresholds, overlap
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
+from homing.evaluation.estimators.shrinkage import Shrinkage, shrink
 from homing.evaluation.inputs import Floats, finite, policy_mean, weights
-from homing.evaluation.overlap import Overlap, Thresholds, overlap
-from homing.evaluation.shrinkage import Shrinkage, shrink
 
 User = ArrayLike | Clusters | None
 

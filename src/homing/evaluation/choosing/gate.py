@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from homing.evaluation.verdict import Direction, Verdict
+from homing.evaluation.choosing.verdict import Direction, Verdict
 from homing.schema.errors import InputError
 
 

@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from homing.evaluation.bootstrap import resampled_totals
 from homing.evaluation.clusters import Clusters, cluster, sums_by
 from homing.evaluation.estimate import FEW_USERS, Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, one_dimensional, shares
+from homing.evaluation.intervals.bootstrap import resampled_totals
 from homing.schema.errors import InputError
 
 #: Users are dealt into groups for resampling, so that a table of sums by group and bin has this many cells.

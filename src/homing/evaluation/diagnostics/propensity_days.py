@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from homing.evaluation.clusters import cluster, sums_by
+from homing.evaluation.diagnostics.propensity import GroupCheck, PropensityCheck
 from homing.evaluation.inputs import SUM_TOLERANCE, Floats, one_dimensional, shares, weights
 from homing.evaluation.multiplicity import two_sided
-from homing.evaluation.propensity import GroupCheck, PropensityCheck
 
 #: A day whose sum is more skewed than this is too short to tell: a rare choice or none would decide.
 _MOST_SKEWED: Final = 1.0
