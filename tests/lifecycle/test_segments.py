@@ -57,12 +57,15 @@ def valued() -> Valued:
         direct=direct,
         send=np.ones((ROWS, 1), np.float32),
         traits=np.column_stack([group, np.zeros(ROWS, np.int32)]),
+        stage=np.tile([0, 4], ROWS // 2).astype(np.int8),
+        domains=np.tile([[True, True], [True, False]], (ROWS // 2, 1)),
         lift=np.zeros((ROWS, 0, 3), np.float32),
     )
 
 
 WORDS = Vocabularies(
     channels=Vocabulary(("push", "email")),
+    domains=Vocabulary(("music", "podcasts")),
     categorical={"users": {"country": Vocabulary(("A", "B")), "same": Vocabulary(("only",))}},
 )
 
@@ -77,6 +80,10 @@ def test_segments_are_user_columns_and_channels_on_offer(small_world: SmallWorld
         ("country", "(missing)"),
         ("channels on offer", "push"),
         ("channels on offer", "push + email"),
+        ("lifecycle stage", "new"),
+        ("lifecycle stage", "dormant"),
+        ("podcasts on offer", "yes"),
+        ("podcasts on offer", "no"),
     }
     # with a weight of 1 and nothing predicted for the choice, the gain is direct + outcome - outcome
     assert by_name["country", "A"].gain.value == pytest.approx(2 * release.weights[0], abs=0.01)

@@ -14,6 +14,7 @@ from homing.lifecycle.release import Release
 from homing.lifecycle.valuation import Valued
 from homing.report.facts import Gate, ObjectiveValues, PolicyValue, SegmentGain
 from homing.schema import Config, Vocabularies
+from homing.state import STAGES
 
 _MOST = 12  # segments of a column, the rest is one more; and columns
 _MISSING, _OTHER = "(missing)", "(other)"
@@ -97,6 +98,9 @@ def _columns(
     channels = vocabularies.channels.names
     labels = [" + ".join(n for n, on in zip(channels, row, strict=True) if on) or "none" for row in sets]
     columns["channels on offer"] = _named(labels, code.reshape(-1).astype(np.int32))
+    columns["lifecycle stage"] = np.array(STAGES)[valued.stage[known]]
+    for place, name in enumerate(vocabularies.domains.names[:_MOST]):
+        columns[f"{name} on offer"] = np.where(valued.domains[known, place], "yes", "no")
     return {name: column for name, column in columns.items() if len(np.unique(column)) > 1}
 
 
