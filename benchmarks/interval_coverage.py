@@ -1,8 +1,8 @@
 """Coverage and width of intervals on logs whose truth is known; users bring several dependent decisions.
 
-python benchmarks/coverage.py estimators [logs]  by estimator, normal intervals and bias
-python benchmarks/coverage.py intervals [logs]   by kind of interval
-python benchmarks/coverage.py looks [logs]       when one looks twenty times and stops at the first surprise
+python benchmarks/interval_coverage.py estimators [logs]  by estimator, normal intervals and bias
+python benchmarks/interval_coverage.py intervals [logs]   by kind of interval
+python benchmarks/interval_coverage.py looks [logs]       when one looks twenty times and stops at the first surprise
 """
 
 from __future__ import annotations

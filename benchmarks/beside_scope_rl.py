@@ -1,15 +1,15 @@
 """Off-policy estimators over trajectories: values, time and faults beside scope-rl.
 
-python benchmarks/scope_rl.py agree [trajectories]   equal input to both, of equal length as scope-rl needs it
-python benchmarks/scope_rl.py speed [transitions]    and ours alone on ragged trajectories
-python benchmarks/scope_rl.py faults                 where scope-rl is wrong, each with its proof
+python benchmarks/beside_scope_rl.py agree [trajectories]   equal input to both, of equal length as scope-rl needs it
+python benchmarks/beside_scope_rl.py speed [transitions]    and ours alone on ragged trajectories
+python benchmarks/beside_scope_rl.py faults                 where scope-rl is wrong, each with its proof
 
 scope-rl 0.2.1 is compared where it can be imported; its own requirements do not resolve together:
     python3.11 -m venv /tmp/scope
     /tmp/scope/bin/pip install --no-deps scope-rl==0.2.1 d3rlpy==2.8.1 pytorch-revgrad==0.2.0 hydra-core
     /tmp/scope/bin/pip install torch scipy scikit-learn pandas matplotlib seaborn tqdm gym gymnasium \\
         h5py structlog tensorboardX cloudpickle colorama click dataclasses-json pydantic numba
-    PYTHONPATH=src OMP_NUM_THREADS=1 /tmp/scope/bin/python -W ignore benchmarks/scope_rl.py agree
+    PYTHONPATH=src OMP_NUM_THREADS=1 /tmp/scope/bin/python -W ignore benchmarks/beside_scope_rl.py agree
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,8 +100,6 @@ def draw(trajectories_: int, steps: int, discount: float, seed: int = 0) -> Data
 
 def peer() -> Any:
     """Return scope-rl's estimators for discrete actions, or None."""
-    # this file has the library's name, so its folder must not be searched
-    sys.path[:] = [place for place in sys.path if Path(place).resolve() != Path(__file__).parent]
     with contextlib.suppress(ImportError):
         import scope_rl.ope.discrete
 
