@@ -1,6 +1,6 @@
 """Off-policy estimators over trajectories: values, time and faults beside scope-rl.
 
-python benchmarks/beside_scope_rl.py agree [trajectories]   equal input to both, of equal length as scope-rl needs it
+python benchmarks/beside_scope_rl.py agree [trajectories]   equal input to both, of equal length for scope-rl
 python benchmarks/beside_scope_rl.py speed [transitions]    and ours alone on ragged trajectories
 python benchmarks/beside_scope_rl.py faults                 where scope-rl is wrong, each with its proof
 

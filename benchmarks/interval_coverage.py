@@ -2,7 +2,7 @@
 
 python benchmarks/interval_coverage.py estimators [logs]  by estimator, normal intervals and bias
 python benchmarks/interval_coverage.py intervals [logs]   by kind of interval
-python benchmarks/interval_coverage.py looks [logs]       when one looks twenty times and stops at the first surprise
+python benchmarks/interval_coverage.py looks [logs]       of twenty looks that stop at the first surprise
 """
 
 from __future__ import annotations
