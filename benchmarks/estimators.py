@@ -4,7 +4,8 @@ obp 0.5.7 asks for Python < 3.11 and pins old libraries; it runs on what it
 imports, in an environment of its own:
     python3.11 -m venv /tmp/obp
     /tmp/obp/bin/pip install --no-deps --ignore-requires-python obp==0.5.7
-    /tmp/obp/bin/pip install numpy scipy scikit-learn pandas matplotlib seaborn tqdm pyyaml torch==2.13.0 pydantic
+    /tmp/obp/bin/pip install numpy scipy scikit-learn pandas matplotlib seaborn
+    /tmp/obp/bin/pip install tqdm pyyaml torch==2.13.0 pydantic
     PYTHONPATH=src /tmp/obp/bin/python benchmarks/estimators.py
 """
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.evaluation import cascade_dr, importance_weights, ips, slate_ips
-from homing.evaluation.slates import slate_weights
+from homing.evaluation.estimators.slates import slate_weights
 from homing.schema import InputError
 
 # Two slates, of two positions and of one.

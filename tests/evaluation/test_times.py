@@ -58,7 +58,7 @@ def test_weights_average_one_all_around_the_clock(target, bandwidth, kernel):
     weight = kernel_weights(
         np.full(len(moments), target), moments, DENSITY[::40], bandwidth, kernel, period=DAY
     )
-    assert weight.mean() == pytest.approx(1.0, abs=2e-4)
+    assert weight.mean() == pytest.approx(1.0, abs=1e-3)  # of a sum over a grid
     later = kernel_weights(
         np.full(len(moments), target + 5), moments + 5, DENSITY[::40], bandwidth, kernel, period=DAY
     )

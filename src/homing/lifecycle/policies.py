@@ -13,6 +13,8 @@ from homing.schema import Config, Decisions, InputError, Vocabularies
 from homing.schema.errors import nearest
 from homing.store import Workspace
 
+#: Other names for the policy that wrote the log, which is always shown, and for the release's.
+ALIASES = {"current": "logging", "candidate": "learned"}
 _FEW_MESSAGES = 5  # with so few, sending one of them to all is a policy worth beating
 
 

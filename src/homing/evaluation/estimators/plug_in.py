@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.cross_fit import Rows, cross_fit
 from homing.evaluation.estimate import Estimate
-from homing.evaluation.estimators import importance_weights
+from homing.evaluation.estimators.one_decision import importance_weights
 from homing.evaluation.inputs import Floats
 
 _WARNING: Final = (

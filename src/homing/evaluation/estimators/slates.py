@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.clusters import cluster
+from homing.evaluation.diagnostics.overlap import Thresholds
 from homing.evaluation.estimate import Estimate, Ratio
+from homing.evaluation.estimators.weighted import User, weighted_estimate
 from homing.evaluation.inputs import Floats, finite, ragged, row_sums, weights
-from homing.evaluation.overlap import Thresholds
-from homing.evaluation.weighted import User, weighted_estimate
 from homing.schema.errors import InputError
 
 Behaviour = Literal["standard", "independent", "cascade"]

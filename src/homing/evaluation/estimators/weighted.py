@@ -9,10 +9,10 @@ from typing import Final
 from numpy.typing import ArrayLike
 
 from homing.evaluation.clusters import Clusters, cluster
+from homing.evaluation.diagnostics.overlap import Overlap, Thresholds, overlap
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
+from homing.evaluation.estimators.shrinkage import Shrinkage, shrink
 from homing.evaluation.inputs import Floats, finite, policy_mean, weights
-from homing.evaluation.overlap import Thresholds, overlap
-from homing.evaluation.shrinkage import Shrinkage, shrink
 
 User = ArrayLike | Clusters | None
 
@@ -88,11 +88,37 @@ def weighted_estimate(
                 f"shrinkage ({shrinkage}) takes {taken:.0%} of the weight, and the interval does not show "
                 "the bias of that"
             )
+    label = name if shrinkage is None else f"{name} ({shrinkage})"
+    return estimate_of_overlap(label, ratios, found, notes, groups, confidence, needs_overlap=needs_overlap)
+
+
+def estimate_of_overlap(
+    name: str,
+    ratios: Sequence[Ratio],
+    found: Overlap,
+    doubts: Sequence[str],
+    groups: Clusters,
+    confidence: float,
+    *,
+    needs_overlap: bool,
+) -> Estimate:
+    """Return `estimate_from` with the overlap of weights that need not be at hand any more.
+
+    Args:
+        name: of the estimator.
+        ratios: at least one, each float64 [users] by [users].
+        found: overlap of the weights.
+        doubts: what it gives reason to doubt.
+        groups: whose users these are.
+        confidence: of the interval.
+        needs_overlap: whether the value is unknown when every weight is 0.
+    """
+    notes = list(doubts)
     nothing = found.effective_size == 0
     if nothing and not needs_overlap:
         notes.append("the value is the predictions' alone; no outcome has corrected them")
     return estimate_from(
-        name if shrinkage is None else f"{name} ({shrinkage})",
+        name,
         ratios,
         groups,
         confidence=confidence,

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.cross_fit import Rows, cross_fit
+from homing.evaluation.diagnostics.overlap import Thresholds
 from homing.evaluation.estimate import Estimate
-from homing.evaluation.estimators import dr, importance_weights
+from homing.evaluation.estimators.one_decision import dr, importance_weights
+from homing.evaluation.estimators.shrinkage import Shrinkage
+from homing.evaluation.estimators.weighted import User
 from homing.evaluation.inputs import Floats, choices, one_dimensional, ragged, shares
-from homing.evaluation.overlap import Thresholds
-from homing.evaluation.shrinkage import Shrinkage
-from homing.evaluation.weighted import User
 from homing.schema.errors import InputError
 
 

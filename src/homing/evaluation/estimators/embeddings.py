@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from homing.evaluation.choosing.tuning import Selection, select_by_slope
 from homing.evaluation.clusters import sums_by
 from homing.evaluation.cross_fit import Rows, cross_fit
 from homing.evaluation.estimate import Estimate
 from homing.evaluation.inputs import Floats, choices, one_dimensional, policy_mean, ragged, shares
-from homing.evaluation.tuning import Selection, select_by_slope
 from homing.schema.errors import InputError
 
 

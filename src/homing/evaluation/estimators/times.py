@@ -15,11 +15,11 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from homing.evaluation.diagnostics.overlap import Thresholds
 from homing.evaluation.estimate import Estimate
-from homing.evaluation.estimators import dr
+from homing.evaluation.estimators.one_decision import dr
+from homing.evaluation.estimators.weighted import User
 from homing.evaluation.inputs import Floats, finite
-from homing.evaluation.overlap import Thresholds
-from homing.evaluation.weighted import User
 from homing.schema.errors import InputError
 
 Kernel = Literal["epanechnikov", "gaussian"]

@@ -10,11 +10,11 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from homing.evaluation.clusters import cluster
+from homing.evaluation.diagnostics.overlap import Thresholds
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
+from homing.evaluation.estimators.shrinkage import Shrinkage
+from homing.evaluation.estimators.weighted import User, doubly_robust_terms, used_weights, weighted_estimate
 from homing.evaluation.inputs import Floats, finite, policy_mean, shares, weights
-from homing.evaluation.overlap import Thresholds
-from homing.evaluation.shrinkage import Shrinkage
-from homing.evaluation.weighted import User, doubly_robust_terms, used_weights, weighted_estimate
 
 
 def importance_weights(target_probability_of_choice: ArrayLike, propensity: ArrayLike) -> Floats:
