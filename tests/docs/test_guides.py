@@ -28,7 +28,8 @@ def test_page_runs(page: Path, place: Path) -> None:
 @pytest.mark.xdist_group("documentation")
 def test_real_logs_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = Path(os.environ.get("HOMING_DATA", ROOT.parent / "shared" / "data"))
-    if not (data / "hillstrom").is_dir() or not (data / "open_bandit_men").is_dir():
+    needed = ("hillstrom", "open_bandit_men", "social_pressure_gotv", "charitable_giving")
+    if not all((data / name).is_dir() for name in needed):
         pytest.skip("the real logs are not in the folder that HOMING_DATA names, nor beside the project")
     monkeypatch.setenv("HOMING_DATA", str(data))
     assert run(REAL, place) > 0
