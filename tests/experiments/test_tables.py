@@ -3,7 +3,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from homing.experiments import from_arrays, from_table
+from homing.experiments import adjust, from_arrays, from_table, products_for
 from homing.experiments import tables as module
 from homing.schema import InputError
 
@@ -80,6 +80,12 @@ def test_rows_are_summed_by_unit(engine):
     assert found.columns == ("y", "rows")
     assert found.count.tolist() == [1, 2]
     assert found.mean.tolist() == [[3, 2], [6, 1.5]]
+    absent = frame.with_columns(y=pl.Series([1.0, None, 3, 4, 5]))
+    with pytest.raises(InputError, match="y has 1 missing or infinite values of 3"):
+        from_table(engine(absent), ["y"], unit="user")
+    marked = from_table(engine(absent), [], missing=["y"], unit="user")
+    assert marked.columns == ("y", "y missing", "rows")
+    assert marked.mean.tolist() == [[1, 1, 2], [6, 0, 1.5]]
     crossed = frame.with_columns(user=pl.Series([1, 1, 1, 3, 3]))
     with pytest.raises(InputError, match="1 units have rows in more than one arm"):
         from_table(engine(crossed), ["y"], unit="user")
@@ -105,3 +111,13 @@ def test_lazy_tables_need_not_make_every_product():
     known = ~np.isnan(found.scatter)
     assert known[0].tolist() == [[True, False, True], [False, True, False], [True, False, True]]
     assert found.scatter[known] == pytest.approx(WHOLE.scatter[known], rel=1e-7, abs=1e-4)
+
+
+def test_products_of_a_marked_column_are_those_of_its_mark_too():
+    table = TABLE.with_columns(before=pl.when(pl.col("visits") > 2).then(pl.col("spend")))
+    covariates = {"visits": ["before"]}
+    lazy = from_table(table.lazy(), ["visits"], missing=["before"], products=products_for(covariates))
+    whole = from_table(table, ["visits"], missing=["before"])
+    assert adjust(lazy, covariates).scatter == pytest.approx(
+        adjust(whole, covariates).scatter, rel=1e-6, nan_ok=True
+    )

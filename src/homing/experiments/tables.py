@@ -45,9 +45,9 @@ def from_table(
         unit: the unit of assignment, where it has several rows; columns are then summed by unit, and a
             column `rows` is added, so that a mean over rows is the ratio of a column to `rows`.
         missing: columns that some units have no value of, such as one from before the start. A missing value
-            becomes the 0 of a column that `<name> missing` says it of; adjust for both.
+            becomes 0, and a column `<name> missing` has a 1; adjusting takes both.
         products: pairs of columns whose scatter is needed beside the squares, for lazy tables, where each
-            costs time; None: all.
+            costs time, from `products_for`; None: all.
 
     Raises:
         InputError: columns that are not there, values missing or infinite, no rows, or a unit in two arms.
@@ -62,10 +62,10 @@ def from_table(
     keys = [*by, arm]
     named = [nw.col(name).cast(nw.Float64) for name in wanted]
     frame = frame.select(*keys, *([unit] if unit else []), *named)
-    if unit is not None:
-        frame, wanted = _by_unit(frame, unit, arm, by, wanted), [*wanted, _UNIT_ROWS]
     if missing:
         frame, wanted = _marked(frame, missing), [*wanted, *(f"{name} missing" for name in missing)]
+    if unit is not None:
+        frame, wanted = _by_unit(frame, unit, arm, by, wanted), [*wanted, _UNIT_ROWS]
     if isinstance(frame, nw.LazyFrame):
         return _from_engine(frame, keys, wanted, _pairs(wanted, products))
     return _from_memory(frame, keys, wanted)
@@ -90,8 +90,11 @@ def _check_columns(there: Sequence[str], wanted: Sequence[str]) -> None:
 
 
 def _by_unit(frame: Any, unit: str, arm: str, by: Sequence[str], columns: Sequence[str]) -> Any:
+    # sums leave missing values out without a word; infinite ones are found later
+    whole = [nw.col(name).fill_nan(None).fill_null(float("inf")) for name in columns]
     sums = [nw.col(name).sum() for name in [*columns, _UNIT_ROWS]]
-    summed = frame.with_columns(nw.lit(1.0).alias(_UNIT_ROWS)).group_by(unit, *by, arm).agg(*sums)
+    frame = frame.with_columns(*whole, nw.lit(1.0).alias(_UNIT_ROWS))
+    summed = frame.group_by(unit, *by, arm).agg(*sums)
     if isinstance(summed, nw.LazyFrame):
         summed = summed.collect()
     arms = summed.group_by(unit).agg(nw.col(arm).n_unique().alias("arms"))
@@ -117,8 +120,12 @@ def _pairs(columns: Sequence[str], products: Sequence[tuple[str, str]] | None) -
     if products is None:
         return list(combinations_with_replacement(range(size), 2))
     _check_columns(columns, list(dict.fromkeys(name for pair in products for name in pair)))
-    asked = {tuple(sorted((columns.index(a), columns.index(b)))) for a, b in products}
-    return sorted({(place, place) for place in range(size)} | {(pair[0], pair[1]) for pair in asked})
+    marked = {name: [name, f"{name} missing"] for name in columns if f"{name} missing" in columns}
+    asked = [(a, b) for a, b in marked.values()]
+    for one, two in products:
+        asked += [(a, b) for a in marked.get(one, [one]) for b in marked.get(two, [two])]
+    places = {tuple(sorted((columns.index(a), columns.index(b)))) for a, b in asked}
+    return sorted({(place, place) for place in range(size)} | {(pair[0], pair[1]) for pair in places})
 
 
 def _from_memory(frame: Any, keys: Sequence[str], columns: Sequence[str]) -> Moments:
