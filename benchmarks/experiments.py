@@ -8,6 +8,7 @@ The peers need an environment of their own, where gbstats's bounds on numpy and 
 
     PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py equal      numbers side by side
     PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py coverage   of relative intervals
+    PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py rule       errors of the decision rule
     PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py rows       12,000 results, sequential
     PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py speed [users] [folder]
 """
@@ -21,6 +22,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,9 @@ from scipy.special import ndtri
 
 from homing.experiments import (
     Axis,
+    Criterion,
     Moments,
+    Rule,
     adjust,
     adjusted_p_values,
     always_valid,
@@ -37,6 +41,7 @@ from homing.experiments import (
     crossing_probability,
     difference,
     from_arrays,
+    from_sums,
     from_table,
     group_sequential,
     hazard_ratio,
@@ -45,6 +50,8 @@ from homing.experiments import (
     products_for,
     proportion,
     ratio,
+    ships,
+    simulate_rule,
 )
 
 METRICS = [f"metric{k}" for k in range(8)]
@@ -291,6 +298,39 @@ def simulated(rng: np.random.Generator, runs: int, users: int, effect: float) ->
     return Moments(("control", "new"), ("y", "x"), count, centre, scatter, (Axis("run", tuple(range(runs))),))
 
 
+def rule(draws: int = 200_000) -> None:
+    """How often the rule ships: planned with its beta per test, and with its beta for each test as it is."""
+    for guardrails in (0, 1, 4):
+        for correlation in (0.0, 0.5):
+            told = [f"{guardrails} guardrails, correlation {correlation}"]
+            names = [f"m{place}" for place in range(2 + guardrails)]
+            past = from_sums(
+                ["past"], names, [2.0], np.ones((1, len(names))), _squares(len(names), correlation)
+            )
+            success = [Criterion(mean(name), "success") for name in names[:2]]
+            others = [Criterion(mean(name), "guardrail", margin=1.0) for name in names[2:]]
+            decision = Rule((*success, *others), scale="absolute", distribution="normal")
+
+            shipped = partial(_shipped, past, decision, draws)
+            for name, beta in (("corrected", decision.beta_per_test), ("not corrected", decision.beta)):
+                units = 4 * (ndtri(1 - decision.alpha) + ndtri(1 - beta)) ** 2  # for margins of 1
+                effect = (ndtri(1 - decision.alpha / 2) + ndtri(1 - beta)) * np.sqrt(4 / units)
+                told.append(f"ships a success, beta {name}, {shipped({'m0': effect}, units):.3f}")
+            told.append(f"ships nothing {shipped({}, units):.3f}")
+            if guardrails:
+                told.append(f"ships a guardrail at its margin {shipped({'m0': 9.0, 'm2': -1.0}, units):.3f}")
+            print("; ".join(told))
+
+
+def _shipped(past: Moments, decision: Rule, draws: int, effects: dict[str, float], units: float) -> float:
+    return float(ships(decision, *simulate_rule(past, decision, effects, units, draws=draws)).mean())
+
+
+def _squares(size: int, correlation: float) -> np.ndarray:
+    """Sums of products of two units with a mean of 1/2, variances of 1 and one correlation."""
+    return (np.full((size, size), correlation) + (1 - correlation) * np.eye(size))[None] + 0.5
+
+
 def rows() -> None:
     """8 metrics x 20 segments x 75 days: always-valid and group sequential intervals, and the rows."""
     rng = np.random.default_rng(0)
@@ -415,4 +455,4 @@ if __name__ == "__main__":
     elif what == "one":
         one(rest[0], Path(rest[1]))
     else:
-        {"equal": equal, "coverage": coverage, "rows": rows}[what]()
+        {"equal": equal, "coverage": coverage, "rule": rule, "rows": rows}[what]()

@@ -90,6 +90,9 @@ def test_early_looks_need_more():
     assert decided(0.025, 0.0, 0.0, 0.0).ship
     assert not decided(0.025, 0.0, 0.0, 0.0, nominal=nominal).ship
     assert decided(0.035, 0.0, -0.02, 0.0, nominal=nominal).ship
+    # 2.96 and more standard errors in place of 1.96: the bound that is told is that of the look
+    early = decided(0.035, 0.0, -0.02, 0.0, nominal=nominal).outcomes[0].difference
+    assert early.low == pytest.approx(0.035 - 0.01 * 2.963, abs=1e-4)
     with pytest.raises(InputError, match="at early looks"):
         decide(moments(0, 0, 0, 0), Rule(RULE.criteria, correction="holm"), "new", nominal=nominal)
 
@@ -146,3 +149,30 @@ def test_a_rule_of_proportions_simulates():
     achieved, worse = simulate_rule(past, rule, {"bought": 0.2}, 20_000)
     assert 0.5 < achieved.mean() < 1
     assert not worse.any()
+
+
+def test_a_stepwise_test_tells_its_p_value():
+    rule = Rule(RULE.criteria, correction="holm", scale="absolute", distribution="normal")
+    found = decide(moments(0.03, 0.018, 0.0, 0.0), rule, "new")
+    assert (
+        "conversions is better (+0.03, at least +0.0104); minutes is better (+0.018, p = 0.036)"
+        in found.sentence
+    )
+
+
+def test_what_is_not_known():
+    n = np.full(2, 100.0)
+    squares = np.zeros((2, 2, 2))
+    squares[:, 0, 0] = [200, 400]  # conversions 1 and 1.8; crashes never
+    known = from_sums(["control", "new"], ["conversions", "crashes"], n, [[100, 0], [180, 0]], squares)
+    watched = Rule((RULE.criteria[0], RULE.criteria[3]), scale="absolute")
+    found = decide(known, watched, "new")
+    assert found.ship
+    assert found.reasons[1:] == ("of crashes nothing is known", "nothing else deteriorates")
+    guarded = Rule(
+        (RULE.criteria[0], Criterion(mean("crashes"), "guardrail", 0.1, "lower")), scale="absolute"
+    )
+    assert (
+        "crashes may be worse than its margin (+0, of which nothing is known)"
+        in decide(known, guarded, "new").sentence
+    )

@@ -141,7 +141,7 @@ def decide(
     if nominal is not None and rule.correction not in {"none", "bonferroni"}:
         raise InputError(f"correction == {rule.correction!r}, must be 'none' or 'bonferroni' at early looks")
     at = nominal or (lambda alpha: alpha)
-    found = [_one_sided(moments, rule, each, arm, control) for each in rule.criteria]
+    found = [_one_sided(moments, rule, each, arm, control, at) for each in rule.criteria]
     p_good = np.array([float(each.p_value) for each in found])
     p_worse = np.array([_p_worse(moments, rule, each, arm, control) for each in rule.criteria])
     achieved, worse = verdicts(rule, p_good[None], p_worse[None], at)
@@ -204,7 +204,14 @@ def _side(criterion: Criterion, good: bool) -> Alternative:
     return "greater" if (criterion.sign > 0) == good else "less"
 
 
-def _one_sided(moments: Moments, rule: Rule, criterion: Criterion, arm: str, control: str) -> Difference:
+def _one_sided(
+    moments: Moments,
+    rule: Rule,
+    criterion: Criterion,
+    arm: str,
+    control: str,
+    at: Callable[[float], float],
+) -> Difference:
     size = len(rule.of("success")) if criterion.role == "success" and rule.correction != "none" else 1
     return difference(
         moments,
@@ -212,7 +219,7 @@ def _one_sided(moments: Moments, rule: Rule, criterion: Criterion, arm: str, con
         arm,
         control,
         scale=rule.scale,
-        confidence=1 - rule.alpha / size,
+        confidence=1 - at(rule.alpha / size),
         alternative=_side(criterion, good=criterion.role != "deterioration"),
         distribution=rule.distribution,
         null=-criterion.sign * criterion.margin,
@@ -234,12 +241,17 @@ def _p_worse(moments: Moments, rule: Rule, criterion: Criterion, arm: str, contr
 
 
 def _told(outcome: Outcome) -> str:
-    """Return the difference with the bound that its verdict rests on."""
-    found = outcome.difference
+    """Return the difference with what its verdict rests on: the bound, or the p-value of a step-wise test."""
+    found, margin = outcome.difference, outcome.criterion.margin
     times, unit = (100.0, " %") if found.scale != "absolute" else (1.0, "")
     low, value, high = (f"{float(x) * times:+.3g}{unit}" for x in (found.low, found.value, found.high))
+    if np.isnan(found.p_value):
+        return f"{value}, of which nothing is known"
     if outcome.worse:
         return f"{value}, p = {outcome.p_worse:.2g}"
+    beyond = found.low > -margin if found.alternative == "greater" else found.high < margin
+    if outcome.criterion.role != "deterioration" and outcome.achieved != beyond:
+        return f"{value}, p = {outcome.p_value:.2g}"
     return f"{value}, at {f'least {low}' if found.alternative == 'greater' else f'most {high}'}"
 
 
@@ -249,7 +261,10 @@ def _reasons_for(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     reasons = [f"{o.criterion.metric.name} is better ({_told(o)})" for o in better]
     if guardrails:
         reasons.append(f"{guardrails} of {guardrails} guardrails are non-inferior")
-    return (*reasons, "nothing deteriorates")
+    unknown = [o.criterion.metric.name for o in outcomes if np.isnan(o.p_worse)]
+    if unknown:
+        reasons.append(f"of {', '.join(unknown)} nothing is known")
+    return (*reasons, "nothing else deteriorates" if unknown else "nothing deteriorates")
 
 
 def _reasons_against(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> tuple[str, ...]:
