@@ -15,11 +15,12 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.experiments.differences import Alternative, Difference, Distribution, Scale, difference
+from homing.experiments.differences import Alternative, Difference, Distribution, difference
 from homing.experiments.metrics import Metric
 from homing.experiments.moments import Floats, Moments
 from homing.experiments.multiple import Correction, adjusted_p_values
 from homing.experiments.quality import Check
+from homing.experiments.scales import Scale
 from homing.schema.errors import InputError
 
 Bools = NDArray[np.bool_]

@@ -1,12 +1,4 @@
-"""What an arm changes against the control: absolute or relative, with an interval and a p-value.
-
-On a scale with estimate d and standard error s, the interval is d -/+ c s and the p-value that of d / s. What
-differs is the scale. `absolute`: m1 - m0. `delta`: m1 / m0 - 1 by the delta method. `log`: log(m1 / m0), made
-a relative difference again at the end, so that it cannot fall below -100 %. `fieller`: the ratios rho that
-m1 - rho m0 = 0 does not reject, exact for normal means, which agrees with `absolute` on whether there is any
-difference (Fieller 1954). For small effects all relative ones agree; for large ones the uncertainty of m0
-counts, which an absolute interval divided by m0 leaves out.
-"""
+"""What an arm changes against the control: absolute or relative, with an interval and a p-value."""
 
 from __future__ import annotations
 
@@ -20,29 +12,14 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from homing.experiments.metrics import Levels, Metric, levels
 from homing.experiments.moments import Floats, Moments
+from homing.experiments.scales import Scale, degrees_of, estimate, interval, pair_of, statistic
 from homing.schema.errors import InputError, nearest
 
-Scale = Literal["absolute", "delta", "log", "fieller"]
 Alternative = Literal["two-sided", "greater", "less"]
 Distribution = Literal["t", "normal"]
 
 #: An interval over fewer units in an arm says so, as normality of the means is then a hope.
 FEW_UNITS: Final = 30
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Levels of an arm (1) and of the control (0), each float64 [*axes]."""
-
-    value_1: Floats
-    value_0: Floats
-    noise_1: Floats
-    noise_0: Floats
-    shared_1: Floats
-    shared_0: Floats
-    shared: Floats
-    count_1: Floats
-    count_0: Floats
 
 
 @dataclass(frozen=True)
@@ -172,11 +149,11 @@ def compare(
         raise InputError(f"null == {null!r}, must be > -1: a relative difference cannot be less than -100 %")
     if arm == control:
         raise InputError(f"arm == control == {arm!r}, must be two arms")
-    pair = _pair(at, _place(at, arm), _place(at, control))
-    degrees = _degrees(pair, scale) if distribution == "t" else np.full(pair.value_1.shape, np.inf)
+    pair = pair_of(at, _place(at, arm), _place(at, control))
+    degrees = degrees_of(pair, scale) if distribution == "t" else np.full(pair.value_1.shape, np.inf)
     reach = np.asarray(critical if critical is not None else quantile(confidence, degrees, alternative))
-    low, high = _interval(pair, scale, reach)
-    value, error = _estimate(pair, scale)
+    low, high = interval(pair, scale, reach)
+    value, error = estimate(pair, scale)
     sure = ~np.isnan(error)
     return Difference(
         metric=at.name,
@@ -189,7 +166,7 @@ def compare(
         std_error=error,
         low=np.where(sure & (alternative == "less"), -1.0 if scale == "log" else -np.inf, low),
         high=np.where(sure & (alternative == "greater"), np.inf, high),
-        p_value=tail(_statistic(pair, scale, np.asarray(null, np.float64)), degrees, alternative),
+        p_value=tail(statistic(pair, scale, np.asarray(null, np.float64)), degrees, alternative),
         degrees=degrees,
         level=pair.value_1,
         control_level=pair.value_0,
@@ -219,87 +196,3 @@ def tail(statistic: Floats, degrees: Floats, alternative: Alternative) -> Floats
 
 def _below(statistic: Floats, degrees: Floats) -> Floats:
     return np.asarray(np.where(np.isinf(degrees), ndtr(statistic), stdtr(degrees, statistic)))
-
-
-def _pair(at: Levels, arm: int, control: int) -> Pair:
-    return Pair(
-        at.value[..., arm],
-        at.value[..., control],
-        at.noise[..., arm],
-        at.noise[..., control],
-        at.shared[..., arm, arm],
-        at.shared[..., control, control],
-        at.shared[..., arm, control],
-        at.count[..., arm],
-        at.count[..., control],
-    )
-
-
-def _variance(pair: Pair, rho: Floats | float) -> Floats:
-    """Return the variance of m1 - rho m0."""
-    return (
-        pair.noise_1
-        + pair.shared_1
-        + rho**2 * (pair.noise_0 + pair.shared_0)
-        - 2 * np.asarray(rho) * pair.shared
-    )
-
-
-def _positive_control(pair: Pair) -> Floats:
-    return np.where(pair.value_0 > 0, pair.value_0, np.nan)
-
-
-def _estimate(pair: Pair, scale: Scale) -> tuple[Floats, Floats]:
-    """Return estimate and standard error on the scale; NaN where nothing varies or a ratio has no meaning."""
-    if scale == "absolute":
-        value, variance = pair.value_1 - pair.value_0, _variance(pair, 1.0)
-    else:
-        base = _positive_control(pair)
-        rho = pair.value_1 / base
-        value, variance = rho - 1, _variance(pair, rho) / base**2
-        if scale == "log":
-            top = np.where(rho > 0, rho, np.nan)
-            value, variance = np.log(top), variance / top**2
-    return value, np.sqrt(np.where(variance > 0, variance, np.nan))
-
-
-def _statistic(pair: Pair, scale: Scale, null: Floats) -> Floats:
-    if scale == "fieller":
-        top = pair.value_1 - (1 + null) * _positive_control(pair)
-        variance = _variance(pair, 1 + null)
-        return np.asarray(top / np.sqrt(np.where(variance > 0, variance, np.nan)))
-    value, error = _estimate(pair, scale)
-    return np.asarray((value - (np.log1p(null) if scale == "log" else null)) / error)
-
-
-def _interval(pair: Pair, scale: Scale, reach: Floats) -> tuple[Floats, Floats]:
-    if scale == "fieller":
-        return _fieller(pair, reach)
-    value, error = _estimate(pair, scale)
-    low, high = value - reach * error, value + reach * error
-    return (np.expm1(low), np.expm1(high)) if scale == "log" else (low, high)
-
-
-def _fieller(pair: Pair, reach: Floats) -> tuple[Floats, Floats]:
-    """Return the roots in rho - 1 of (m1 - rho m0)^2 = c^2 var(m1 - rho m0); no bounds unless m0 is sure."""
-    m1, m0 = pair.value_1, _positive_control(pair)
-    variance_1, variance_0 = pair.noise_1 + pair.shared_1, pair.noise_0 + pair.shared_0
-    square = reach**2
-    a = m0**2 - square * variance_0
-    b = m1 * m0 - square * pair.shared
-    c = m1**2 - square * variance_1
-    root = np.sign(reach) * np.sqrt(np.maximum(b**2 - a * c, 0))
-    bounded = a > 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = (b - root) / a - 1, (b + root) / a - 1
-    nothing = np.isnan(_estimate(pair, "fieller")[1])
-    low, high = np.where(bounded, low, -np.inf), np.where(bounded, high, np.inf)
-    return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
-
-
-def _degrees(pair: Pair, scale: Scale) -> Floats:
-    """Return Welch's degrees of freedom of m1 - m0, or of m1 - rho m0 for relative scales."""
-    rho = np.ones(()) if scale == "absolute" else pair.value_1 / _positive_control(pair)
-    one, zero = pair.noise_1, rho**2 * pair.noise_0
-    below = one**2 / np.maximum(pair.count_1 - 1, 1) + zero**2 / np.maximum(pair.count_0 - 1, 1)
-    return (one + zero) ** 2 / np.where(below > 0, below, np.nan)
