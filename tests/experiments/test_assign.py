@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import chdtrc
 
@@ -87,6 +87,7 @@ def test_one_layer_is_exclusive():
         check_layers([first, first])
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_ramping_up_moves_nobody(small, large):
     small, large = sorted((small, large))

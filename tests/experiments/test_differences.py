@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.experiments import (
@@ -99,6 +99,7 @@ SCALES = ["absolute", "delta", "log", "fieller"]
 LEVEL = st.floats(0.5, 50)
 
 
+@settings(deadline=None, max_examples=50)
 @given(LEVEL, LEVEL, LEVEL, LEVEL, st.floats(0.5, 0.99))
 @pytest.mark.parametrize("scale", SCALES)
 def test_interval_and_p_value_agree(scale, m1, m0, s1, s0, confidence):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.experiments import difference, from_arrays, from_sums, funnel, mean
@@ -29,6 +29,7 @@ def test_by_hand():
 RATE = st.floats(0.01, 1)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.tuples(RATE, RATE, RATE), st.tuples(RATE, RATE, RATE))
 def test_contributions_sum_to_the_difference(a, b):
     found = funnel(exact(np.cumprod(a), np.cumprod(b)), COLUMNS, "new")

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.experiments import Axis, Moments, from_arrays, from_sums
@@ -38,6 +38,7 @@ def test_one_unit_has_no_covariance():
     assert found.covariance[1].item() == 0.5
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(
         st.tuples(st.sampled_from("abc"), st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=2, max_size=30

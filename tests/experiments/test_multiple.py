@@ -2,7 +2,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import erf
 
@@ -41,6 +41,7 @@ def simes(p):
     return min(len(p) * value / (rank + 1) for rank, value in enumerate(sorted(p)))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_closure(p):
     assert adjusted_p_values(p, "hommel") == pytest.approx(closed(p, simes), abs=1e-12)
@@ -48,6 +49,7 @@ def test_closure(p):
     assert adjusted_p_values(p, "holm") == pytest.approx(bonferroni, abs=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_from_strict_to_lenient(p):
     found = [adjusted_p_values(p, correction) for correction in CORRECTIONS]

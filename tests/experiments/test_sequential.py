@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
@@ -55,6 +55,7 @@ def test_spending():
     assert spend(0.25, 0.05) == pytest.approx(math.erfc(2 * 1.959963984540054 / math.sqrt(2)))
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.floats(0.02, 1.0), min_size=1, max_size=8, unique=True),
     st.sampled_from(["obrien_fleming", "pocock", "hwang_shih_decani"]),
