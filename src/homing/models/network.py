@@ -9,6 +9,7 @@ part also has a linear path to the outputs; a generalised linear model is the ne
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import torch
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _DRAWN: Final = 0.1  # standard deviation of the embeddings that training starts from
+_TOWER_PART: Final = 2  # each head's baseline has the hidden widths divided by this
+_GATE: Final = 0.3  # at the start: columns that help open theirs, those that are noise stay small
+_GATE_RATE: Final = 10.0  # a gate's learning rate over that of other weights
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,9 @@ class Block(nn.Module):
         self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound)) if bias else None
 
-    @torch.no_grad()
     def draw(self, places: Tensor) -> None:
-        """Give the codes at `places` embeddings to start from; without, equal inputs would learn alike.
-
-        Every other code keeps its zeros: one that training never sees counts as nothing.
-        """
-        table = self.table.weight
-        seen = torch.zeros(len(table), dtype=torch.bool, device=table.device)
-        seen[places.flatten().long()] = True
-        table[seen] = _DRAWN * torch.randn(int(seen.sum()), table.shape[1]).to(table.device)
+        """Give the codes at `places` embeddings to start from; see `_draw`."""
+        _draw(self.table.weight, places)
 
     def forward(self, columns: Tensor, places: Tensor) -> Tensor:
         """Return [n, outputs] of float [n, columns] and int [n, categorical columns]."""
@@ -85,6 +82,48 @@ class Block(nn.Module):
         return columns, torch.cat([*products, columns.new_zeros(0, columns.shape[1])])
 
 
+class Towers(nn.Module):
+    """The baseline of each head, a network on the user block that shares no weight with the others'.
+
+    Every parameter is stacked by head. Each numeric column of a head goes through a learned factor, which
+    moves faster than the weights (the scaling layer of RealMLP, Holzmueller et al. 2024): columns that say
+    nothing about this head add less noise.
+    """
+
+    def __init__(
+        self, shape: BlockShape, embedding: int, heads: int, hidden: tuple[int, ...], dropout: float
+    ) -> None:
+        super().__init__()
+        places = sum(size + 1 for size in shape.cardinalities)
+        inputs = shape.columns + embedding * len(shape.cardinalities)
+        self.table = nn.Parameter(torch.zeros(heads, max(places, 1), embedding))
+        self.gate = nn.Parameter(torch.full((heads, 1, shape.columns), _GATE / _GATE_RATE))
+        self.linear = nn.Parameter(torch.zeros(heads, inputs, 1))
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for wide, narrow in pairwise((inputs, *hidden)):
+            bound = 1 / max(wide, 1) ** 0.5
+            self.weights.append(torch.empty(heads, wide, narrow).uniform_(-bound, bound))
+            self.biases.append(torch.empty(heads, 1, narrow).uniform_(-bound, bound))
+        self.last = nn.Parameter(torch.zeros(heads, hidden[-1], 1))  # as `_tail` has it
+        self.dropout = nn.Dropout(dropout)
+
+    def draw(self, places: Tensor) -> None:
+        """Give the codes at `places` embeddings to start from; see `_draw`."""
+        for table in self.table:
+            _draw(table, places)
+
+    def forward(self, columns: Tensor, places: Tensor) -> Tensor:
+        """Return [n, heads] of float [n, columns] and int [n, categorical columns]."""
+        inputs = columns * (self.gate * _GATE_RATE)
+        if places.shape[1]:
+            taken = self.table.index_select(1, places.flatten()).unflatten(1, places.shape)
+            inputs = torch.cat([inputs, taken.flatten(2)], dim=2)
+        hidden = inputs
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            hidden = self.dropout(torch.baddbmm(bias, hidden, weight).relu_())
+        return torch.baddbmm(torch.bmm(inputs, self.linear), hidden, self.last).squeeze(2).t()
+
+
 class UserPart(NamedTuple):
     """What one row gives to all of its candidates."""
 
@@ -100,12 +139,13 @@ class Network(nn.Module):
         self.shape = shape
         self.heads, self.width = shape.heads, shape.hidden[0]
         outputs = self.width + self.heads
-        self.user = Block(shape.user, shape.embedding, outputs + self.width, bias=True)
+        narrow = tuple(-(-width // _TOWER_PART) for width in shape.hidden)
+        self.baseline = Towers(shape.user, shape.embedding, self.heads, narrow, shape.dropout)
+        self.user = Block(shape.user, shape.embedding, self.width, bias=True)
         self.message = Block(shape.message, shape.embedding, outputs, bias=False)
         self.candidate = Block(shape.candidate, shape.embedding, outputs, bias=True)
-        self.baseline_tail = _tail(shape)
         self.delta_tail = _tail(shape)
-        for block in (self.user, self.message, self.candidate):
+        for block in (self.message, self.candidate):
             with torch.no_grad():
                 block.weight[: self.heads] = 0  # the linear paths start at 0, as the tails do
                 if block.bias is not None:
@@ -113,8 +153,7 @@ class Network(nn.Module):
 
     def of_users(self, columns: Tensor, places: Tensor) -> UserPart:
         """Return the rows' part, once a row."""
-        linear, baseline, hidden = self.user(columns, places).split([self.heads, self.width, self.width], 1)
-        return UserPart(linear + self.baseline_tail(baseline), hidden)
+        return UserPart(self.baseline(columns, places), self.user(columns, places))
 
     def of_messages(self, columns: Tensor, places: Tensor) -> Tensor:
         """Return the messages' part [messages, heads + width], once a message."""
@@ -163,6 +202,17 @@ class Scorer:
         linear, first = own[:, : self._heads], own[:, self._heads :]
         delta: Tensor = self._tail(first.add_(hidden.index_select(0, row)))
         return delta.add_(linear).mul_(sent)
+
+
+@torch.no_grad()
+def _draw(table: Tensor, places: Tensor) -> None:
+    """Give the codes at `places` embeddings to start from; without, equal inputs would learn alike.
+
+    Every other code keeps its zeros: one that training never sees counts as nothing.
+    """
+    seen = torch.zeros(len(table), dtype=torch.bool, device=table.device)
+    seen[places.flatten().long()] = True
+    table[seen] = _DRAWN * torch.randn(int(seen.sum()), table.shape[1]).to(table.device)
 
 
 def _tail(shape: NetworkShape) -> nn.Sequential:

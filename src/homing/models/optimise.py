@@ -1,10 +1,10 @@
-"""Gradient steps: AdamW, one-cycle learning rate, averaged weights, early stopping."""
+"""Gradient steps: AdamW, one-cycle learning rate, averaged weights; and which epochs' weights are kept."""
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,18 +22,27 @@ _LEAST_BATCH: Final = 256
 _THREADED_BATCH: Final = 2_048  # smaller steps lose more to waiting for threads than they gain
 _RISE: Final = 0.2  # share of the steps in which the learning rate rises
 _AVERAGED_SHARE: Final = 0.5  # of an epoch: time constant of the averaged weights
-_PATIENCE: Final = 2  # epochs without a better validation loss before stopping
 _EVALUATION_BATCH: Final = 16_384
 _PROGRESS_STEPS: Final = 50
 
 
 @dataclass(frozen=True)
 class Optimised:
-    """What `optimise` did; the network holds the best epoch's averaged weights."""
+    """What `optimise` did: the averaged weights after each epoch, and what they say of the validation rows."""
 
     losses: tuple[EpochLoss, ...]
-    best_epoch: int
+    weights: tuple[dict[str, torch.Tensor], ...]
+    baseline: torch.Tensor  # [epochs, validation rows, heads], less each head's start
+    delta: torch.Tensor  # [epochs, validation rows, heads]
     rows_per_second: float
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Places of the epochs whose weights a model keeps."""
+
+    baselines: tuple[int, ...]  # of each head
+    delta: int
 
 
 def batch_size(rows: int, config: Training) -> int:
@@ -50,14 +59,14 @@ def optimise(
     config: Training,
     progress: Callable[[float, str], None],
 ) -> Optimised:
-    """Fit the network in place.
+    """Take the configured epochs of gradient steps.
 
     Args:
         network: in its initial state, on the examples' device.
         losses: of its heads.
         examples: that both index sets refer to.
         train: int64 [m] rows to learn from.
-        validation: int64 [v] rows that say when to stop.
+        validation: int64 [v] rows that say which epochs are best.
         config: epochs, batch size, rates and seed.
         progress: called with the share done and a short text.
     """
@@ -79,9 +88,11 @@ def optimise(
     shuffle = torch.Generator().manual_seed(config.seed)
     heads = examples.outcome.shape[1]
     history: list[EpochLoss] = []
-    best, best_epoch, best_weights = float("inf"), 0, network.state_dict()
-    learned_constant = evaluate(None, losses, examples, train)
-    constant = evaluate(None, losses, examples, validation)
+    weights, baselines, deltas = [], [], []
+    outcome, known = examples.outcome[validation], examples.known[validation]
+    constant = mean_losses(losses, losses.start.expand_as(outcome), outcome, known)
+    learned = examples.outcome[train]
+    learned_constant = mean_losses(losses, losses.start.expand_as(learned), learned, examples.known[train])
     started = time.perf_counter()
     for epoch in range(config.epochs):
         shuffled = [torch.randperm(len(train), generator=shuffle) for _ in range(passes)]
@@ -102,36 +113,69 @@ def optimise(
             total += each.detach()
             if step % _PROGRESS_STEPS == 0:
                 progress((epoch + step / steps) / config.epochs, f"epoch {epoch + 1}")
-        found = (evaluate(averaged, losses, examples, validation) - constant).mean().item()
+        baseline, delta = _parts(averaged, examples, validation)
+        raw = losses.start + baseline + delta
+        found = float((mean_losses(losses, raw, outcome, known) - constant).mean())
         history.append(EpochLoss(float((total / steps - learned_constant).mean()), found))
         progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: validation {found:.5f}")
-        if found < best:
-            best, best_epoch = found, epoch
-            best_weights = {name: value.clone() for name, value in averaged.state_dict().items()}
-        elif epoch - best_epoch >= _PATIENCE:
-            break
+        weights.append({name: value.clone() for name, value in averaged.state_dict().items()})
+        baselines.append(baseline)
+        deltas.append(delta)
     seconds = time.perf_counter() - started
-    network.load_state_dict(best_weights)
+    speed = config.epochs * steps * size / seconds
+    return Optimised(tuple(history), tuple(weights), torch.stack(baselines), torch.stack(deltas), speed)
+
+
+def best_epochs(
+    runs: Sequence[Optimised], losses: HeadLosses, outcome: torch.Tensor, known: torch.Tensor
+) -> Kept:
+    """Return which epochs to keep, the same ones of all members, by the loss of their mean raw outputs.
+
+    Rare outcomes are overfitted many epochs before habits are learned, so every head's baseline has an epoch
+    of its own. The delta serves all heads: its epoch is the one whose mean loss over heads is least, beside
+    the baselines that were chosen.
+
+    Args:
+        runs: one a member, on the same validation rows.
+        losses: of the heads.
+        outcome: [validation rows, heads] in units of the head.
+        known: [validation rows, heads] 1 where the outcome is known, else 0.
+    """
+    baseline = torch.stack([run.baseline for run in runs]).mean(0)
+    delta = torch.stack([run.delta for run in runs]).mean(0)
+    found = torch.stack(
+        [mean_losses(losses, losses.start + b + d, outcome, known) for b, d in zip(baseline, delta, strict=True)]
+    )
+    best = found.argmin(0)
+    own = losses.start + baseline[best, :, torch.arange(len(best))].t()
+    beside = torch.stack([mean_losses(losses, own + d, outcome, known).mean() for d in delta])
+    return Kept(tuple(best.tolist()), int(beside.argmin()))
+
+
+def keep(network: Network, run: Optimised, kept: Kept) -> None:
+    """Give the network the weights of those epochs."""
+    weights = dict(run.weights[kept.delta])
+    for name, value in network.named_parameters():
+        if name.startswith("baseline."):  # all of these are stacked by head
+            heads = [run.weights[epoch][name][head] for head, epoch in enumerate(kept.baselines)]
+            weights[name] = torch.stack(heads).to(value)
+    network.load_state_dict(weights)
     network.eval()
-    return Optimised(tuple(history), best_epoch, len(history) * steps * size / seconds)
 
 
-def evaluate(
-    network: Network | None, losses: HeadLosses, examples: Examples, rows: torch.Tensor
+def mean_losses(
+    losses: HeadLosses, raw: torch.Tensor, outcome: torch.Tensor, known: torch.Tensor
 ) -> torch.Tensor:
-    """Return the mean loss of each head [heads] over the rows; of the best constants without a network."""
-    total = torch.zeros(examples.outcome.shape[1], device=rows.device)
-    count = torch.zeros_like(total)
-    if network is not None:
-        network.eval()
-    with torch.no_grad():
-        for part in torch.split(rows, _EVALUATION_BATCH):
-            known, outcome = examples.known[part], examples.outcome[part]
-            raw = losses.start.expand_as(outcome)
-            if network is not None:
-                raw = raw + examples.raw(network, part)
-            total += losses(raw, outcome, known)
-            count += known.sum(0)
-    if network is not None:
-        network.train()
-    return total / count.clamp(min=1)
+    """Return the mean loss of each head [heads] over the rows where its outcome is known."""
+    return losses(raw, outcome, known) / known.sum(0).clamp(min=1)
+
+
+@torch.no_grad()
+def _parts(
+    network: Network, examples: Examples, rows: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return baselines and deltas [rows, heads]."""
+    network.eval()
+    parts = [examples.parts(network, part) for part in torch.split(rows, _EVALUATION_BATCH)]
+    network.train()
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
