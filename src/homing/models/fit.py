@@ -1,8 +1,8 @@
 """Fit a response model to logged decisions, in five steps.
 
 1. Measure scales of inputs and heads on the training rows.
-2. Take validation rows: those for calibration, or, where they are too few, a part of the training rows.
-3. Gradient steps, on small logs for several members; keep the epochs that are best on the validation rows.
+2. Split a validation part off the training and the calibration rows, whole users at a time.
+3. Gradient steps, on small logs for several members; keep the epochs that are best on the validation part.
 4. Calibrate each head on the calibration rows.
 5. Return it all as one model.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from homing.models.calibration import Scaling, fit_scaling, raw_loss
-from homing.models.heads import Head, HeadScale, measure_scales
+from homing.models.heads import Head, measure_scales
 from homing.models.inputs import ColumnScale, measure_columns
 from homing.models.losses import HeadLosses
 from homing.models.network import BlockShape, Network, NetworkShape
@@ -34,8 +34,6 @@ _VALIDATION_SHARE: Final = 0.1
 _SMALL_LOG: Final = 60_000  # training rows below which members = 'auto' averages several
 _SMALL_LOG_MEMBERS: Final = 5
 _LEAST_ROWS: Final = 20
-_LEAST_KNOWN: Final = 1_000  # outcomes of each head that calibration rows need to say which epochs are best
-_MOST_VALIDATION: Final = 100_000  # rows; more would say the same and cost memory
 _SEED_STEP: Final = 1_000_003  # between members, so that nearby configured seeds share no member
 _CONSTANT: Final = Scaling(base_slope=0.0, delta_slope=0.0, shift=0.0)
 _RAMPS: Final = 6  # of a numeric column of the user block, the one that is read only once a row
@@ -54,12 +52,14 @@ def fit_response(
 ) -> ResponseModel:
     """Fit one network with a head per objective to logged decisions, and calibrate it.
 
-    Where a head has too few known outcomes in the calibration rows, a part of the training rows decides in
-    their place which epochs are kept. Rows should be sorted by user, as the ledger is: that part is taken in
-    blocks of neighbours, so that nearly all users are on one side. The same arguments give the same model.
+    Rows should be sorted by user, as the ledger is: the validation part is taken in blocks of neighbours,
+    so that nearly all users are on one side. It holds these users' calibration rows, too: which epoch is best
+    for later decisions of users whom training knows by heart, only others tell. The same arguments give the
+    same model.
 
     A head whose outcome never varies in the training rows predicts a constant (`HeadScale`), and is named
-    in the summary. With several members, raw outputs are averaged (Lakshminarayanan et al. 2017).
+    in the summary. With several members, raw outputs are averaged (Lakshminarayanan et al. 2017); each has
+    a validation part of its own, so that every row is learned from by nearly all of them.
 
     Args:
         features: exactly one candidate, the chosen one, a row.
@@ -80,30 +80,37 @@ def fit_response(
     device = torch.device(config.device)
     scales = _measure_inputs(features, train)
     head_scales = measure_scales(heads, outcomes, train)
-    learn, validation = _validation(outcomes, head_scales, train, calibration, config.seed)
-    rows = np.concatenate([learn, validation])
+    rows = np.concatenate([train, calibration])
     examples = gather_examples(features, outcomes, rows, scales, head_scales, device)
-    places = torch.arange(len(rows), device=device)
     losses = HeadLosses(head_scales, device)
     members = member_count(len(train), config)
     shape = _shape(features, scales, len(heads), config)
-    networks, runs = [], []
+    networks, runs, learned = [], [], []
     for member in range(members):
+        held = held_out(rows, config.seed, member)
+        learned.append(np.flatnonzero(~held[: len(train)]))
         own = config.model_copy(update={"seed": config.seed + member * _SEED_STEP})
         with torch_threads(threads), torch.random.fork_rng():
             torch.manual_seed(own.seed)
             network = Network(shape).to(device)
             examples.draw_embeddings(network)
-            part = _part_of(report, member, members)
-            run = optimise(network, losses, examples, places[: len(learn)], places[len(learn) :], own, part)
+            run = optimise(
+                network,
+                losses,
+                examples,
+                torch.from_numpy(learned[-1]).to(device),
+                torch.from_numpy(np.flatnonzero(held)).to(device),
+                own,
+                _part_of(report, member, members),
+            )
         networks.append(network)
         runs.append(run)
-    kept = best_epochs(runs, losses, examples.outcome[len(learn) :], examples.known[len(learn) :])
+    kept = best_epochs(runs, losses)
     for network, run in zip(networks, runs, strict=True):
         keep(network, run, kept)
     summary = TrainingSummary(
-        train_rows=len(learn),
-        validation_rows=len(validation),
+        train_rows=len(learned[0]),
+        validation_rows=len(runs[0].outcome),
         calibration_rows=len(calibration),
         losses=runs[0].losses,
         baseline_epochs=kept.baselines,
@@ -177,33 +184,19 @@ def member_count(rows: int, config: Training) -> int:
     return config.members
 
 
-def validation_rows(rows: int, seed: int) -> NDArray[np.int64]:
-    """Return sorted places of about a tenth of `rows` training rows, in blocks of neighbours."""
-    block = min(_BLOCK, max(1, rows // 20))
-    blocks = -(-rows // block)
-    share = max(1, round(blocks * _VALIDATION_SHARE))
-    chosen = np.random.default_rng(seed).permutation(blocks)[:share]
-    places = (np.sort(chosen)[:, None] * block + np.arange(block)).ravel()
-    return places[places < rows]
+def held_out(rows: NDArray[np.int64], seed: int, member: int = 0) -> NDArray[np.bool_]:
+    """Return which of the rows, distinct places in the log, are a member's validation part: bool [rows].
 
-
-def _validation(
-    outcomes: NDArray[np.float32],
-    head_scales: Sequence[HeadScale],
-    train: NDArray[np.int64],
-    calibration: NDArray[np.int64],
-    seed: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows that are learned from, and those that say which epochs are best.
-
-    Later rows say more: what is learned is used later, too.
+    About a tenth, in blocks of neighbours in the log. Members take one part after the other of the same
+    shuffled blocks, and begin anew after the last.
     """
-    varies = [not scale.constant for scale in head_scales]
-    known = np.isfinite(outcomes[calibration][:, varies]).sum(axis=0)
-    if len(calibration) and (known >= _LEAST_KNOWN).all():
-        return train, calibration[:: -(-len(calibration) // _MOST_VALIDATION)]
-    held = validation_rows(len(train), seed)
-    return np.delete(train, held), train[held]
+    block = min(_BLOCK, max(1, len(rows) // 20))
+    block_of = np.empty(len(rows), np.int64)
+    block_of[np.argsort(rows, kind="stable")] = np.arange(len(rows)) // block
+    blocks = -(-len(rows) // block)
+    share = max(1, round(blocks * _VALIDATION_SHARE))
+    part = (member * share + np.arange(share)) % blocks
+    return np.isin(block_of, np.random.default_rng(seed).permutation(blocks)[part])
 
 
 def _part_of(report: Callable[[float, str], None], part: int, parts: int) -> Callable[[float, str], None]:

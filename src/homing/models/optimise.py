@@ -34,6 +34,8 @@ class Optimised:
     weights: tuple[dict[str, torch.Tensor], ...]
     baseline: torch.Tensor  # [epochs, validation rows, heads], less each head's start
     delta: torch.Tensor  # [epochs, validation rows, heads]
+    outcome: torch.Tensor  # [validation rows, heads] in units of the head
+    known: torch.Tensor  # [validation rows, heads] 1 where the outcome is known, else 0
     rows_per_second: float
 
 
@@ -89,8 +91,8 @@ def optimise(
     heads = examples.outcome.shape[1]
     history: list[EpochLoss] = []
     weights, baselines, deltas = [], [], []
-    outcome, known = examples.outcome[validation], examples.known[validation]
-    constant = mean_losses(losses, losses.start.expand_as(outcome), outcome, known)
+    later = examples.outcome[validation], examples.known[validation]
+    constant = mean_losses(losses, losses.start.expand_as(later[0]), *later)
     learned = examples.outcome[train]
     learned_constant = mean_losses(losses, losses.start.expand_as(learned), learned, examples.known[train])
     started = time.perf_counter()
@@ -100,9 +102,8 @@ def optimise(
         total = torch.zeros(heads, device=train.device)
         for step in range(steps):
             rows = order[step * size : (step + 1) * size]
-            known, outcome = examples.known[rows], examples.outcome[rows]
             raw = examples.raw(network, rows) + losses.start
-            each = losses(raw, outcome, known) / known.sum(0).clamp(min=1)
+            each = mean_losses(losses, raw, examples.outcome[rows], examples.known[rows])
             optimiser.zero_grad(set_to_none=True)
             each.sum().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -114,8 +115,7 @@ def optimise(
             if step % _PROGRESS_STEPS == 0:
                 progress((epoch + step / steps) / config.epochs, f"epoch {epoch + 1}")
         baseline, delta = _parts(averaged, examples, validation)
-        raw = losses.start + baseline + delta
-        found = float((mean_losses(losses, raw, outcome, known) - constant).mean())
+        found = float((mean_losses(losses, losses.start + baseline + delta, *later) - constant).mean())
         history.append(EpochLoss(float((total / steps - learned_constant).mean()), found))
         progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: validation {found:.5f}")
         weights.append({name: value.clone() for name, value in averaged.state_dict().items()})
@@ -123,33 +123,32 @@ def optimise(
         deltas.append(delta)
     seconds = time.perf_counter() - started
     speed = config.epochs * steps * size / seconds
-    return Optimised(tuple(history), tuple(weights), torch.stack(baselines), torch.stack(deltas), speed)
+    return Optimised(tuple(history), tuple(weights), torch.stack(baselines), torch.stack(deltas), *later, speed)
 
 
-def best_epochs(
-    runs: Sequence[Optimised], losses: HeadLosses, outcome: torch.Tensor, known: torch.Tensor
-) -> Kept:
-    """Return which epochs to keep, the same ones of all members, by the loss of their mean raw outputs.
+def best_epochs(runs: Sequence[Optimised], losses: HeadLosses) -> Kept:
+    """Return which epochs to keep, the same ones of all members, by the sum of their validation losses.
 
     Rare outcomes are overfitted many epochs before habits are learned, so every head's baseline has an epoch
     of its own. The delta serves all heads: its epoch is the one whose mean loss over heads is least, beside
-    the baselines that were chosen.
+    the baselines that were chosen. One member's part of a rare outcome alone would be too small to choose on.
 
     Args:
-        runs: one a member, on the same validation rows.
+        runs: one a member.
         losses: of the heads.
-        outcome: [validation rows, heads] in units of the head.
-        known: [validation rows, heads] 1 where the outcome is known, else 0.
     """
-    baseline = torch.stack([run.baseline for run in runs]).mean(0)
-    delta = torch.stack([run.delta for run in runs]).mean(0)
-    found = torch.stack(
-        [mean_losses(losses, losses.start + b + d, outcome, known) for b, d in zip(baseline, delta, strict=True)]
-    )
-    best = found.argmin(0)
-    own = losses.start + baseline[best, :, torch.arange(len(best))].t()
-    beside = torch.stack([mean_losses(losses, own + d, outcome, known).mean() for d in delta])
-    return Kept(tuple(best.tolist()), int(beside.argmin()))
+    count = torch.stack([run.known.sum(0) for run in runs]).sum(0).clamp(min=1)
+
+    def mean_loss(raw: Callable[[Optimised], torch.Tensor]) -> torch.Tensor:
+        total = [losses(losses.start + raw(run), run.outcome, run.known) for run in runs]
+        return torch.stack(total).sum(0) / count
+
+    epochs, heads = range(len(runs[0].weights)), torch.arange(len(count))
+    best = torch.stack([mean_loss(lambda run, e=e: run.baseline[e] + run.delta[e]) for e in epochs]).argmin(0)
+    beside = [
+        mean_loss(lambda run, e=e: run.baseline[best, :, heads].t() + run.delta[e]).mean() for e in epochs
+    ]
+    return Kept(tuple(best.tolist()), int(torch.stack(beside).argmin()))
 
 
 def keep(network: Network, run: Optimised, kept: Kept) -> None:

@@ -30,8 +30,8 @@ class HeadCalibration:
 class TrainingSummary:
     """Facts about a fit. Times are NaN after loading: equal models are equal files."""
 
-    train_rows: int  # less those held out for validation
-    validation_rows: int  # the calibration rows, or rows held out of the training rows
+    train_rows: int  # that the first member learned from; others leave out other validation rows
+    validation_rows: int  # of the first member, calibration rows among them
     calibration_rows: int
     losses: tuple[EpochLoss, ...]  # one an epoch, of the first member
     baseline_epochs: tuple[int, ...]  # of each head: place in `losses` whose weights were kept
