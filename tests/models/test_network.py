@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from homing.models.network import BlockShape, Network, NetworkShape, Scorer
+from homing.models.network import BlockShape, Network, NetworkShape, Scorer, Towers
 
 
 @pytest.mark.parametrize("cardinalities", [(), (3,), (3, 1, 5)])
@@ -43,3 +43,24 @@ def test_scorer_equals_delta(cardinalities: tuple[int, ...]) -> None:
         found = scorer.delta(hidden, row, columns, torch.cat([places, place], dim=1), sent)
     assert (found[message < 0] == 0).all()
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_each_head_has_a_baseline_of_its_own() -> None:
+    torch.manual_seed(0)
+    towers = Towers(BlockShape(3, (2,)), embedding=4, heads=2, hidden=(8, 4), dropout=0.1).eval()
+    with torch.no_grad():
+        for parameter in towers.parameters():
+            parameter.normal_()
+    columns, places = torch.randn(6, 3), torch.randint(3, (6, 1)).int()
+    inputs = torch.cat([columns * towers.gate[1] * 10, towers.table[1][places[:, 0].long()]], dim=1)
+    hidden = inputs
+    for weight, bias in zip(towers.weights, towers.biases, strict=True):
+        hidden = (hidden @ weight[1] + bias[1]).relu()
+    wanted = inputs @ towers.linear[1] + hidden @ towers.last[1]
+    found = towers(columns, places)
+    assert found.shape == (6, 2)
+    torch.testing.assert_close(found[:, 1:], wanted)
+    found[:, 1].sum().backward()
+    for parameter in towers.parameters():
+        assert parameter.grad is not None
+        assert (parameter.grad[0] == 0).all()

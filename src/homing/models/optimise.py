@@ -28,7 +28,7 @@ _PROGRESS_STEPS: Final = 50
 
 @dataclass(frozen=True)
 class Optimised:
-    """What `optimise` did: the averaged weights after each epoch, and what they say of the validation rows."""
+    """The averaged weights after each epoch, and what they say of the validation rows."""
 
     losses: tuple[EpochLoss, ...]
     weights: tuple[dict[str, torch.Tensor], ...]
@@ -123,7 +123,9 @@ def optimise(
         deltas.append(delta)
     seconds = time.perf_counter() - started
     speed = config.epochs * steps * size / seconds
-    return Optimised(tuple(history), tuple(weights), torch.stack(baselines), torch.stack(deltas), *later, speed)
+    return Optimised(
+        tuple(history), tuple(weights), torch.stack(baselines), torch.stack(deltas), *later, speed
+    )
 
 
 def best_epochs(runs: Sequence[Optimised], losses: HeadLosses) -> Kept:
@@ -131,20 +133,22 @@ def best_epochs(runs: Sequence[Optimised], losses: HeadLosses) -> Kept:
 
     Rare outcomes are overfitted many epochs before habits are learned, so every head's baseline has an epoch
     of its own. The delta serves all heads: its epoch is the one whose mean loss over heads is least, beside
-    the baselines that were chosen. One member's part of a rare outcome alone would be too small to choose on.
+    the baselines that were chosen. One member's part of a rare outcome alone would be too small to choose
+    on. A head without any known outcome takes the best epoch of all heads together.
 
     Args:
         runs: one a member.
         losses: of the heads.
     """
-    count = torch.stack([run.known.sum(0) for run in runs]).sum(0).clamp(min=1)
+    known = torch.stack([run.known.sum(0) for run in runs]).sum(0)
 
     def mean_loss(raw: Callable[[Optimised], torch.Tensor]) -> torch.Tensor:
         total = [losses(losses.start + raw(run), run.outcome, run.known) for run in runs]
-        return torch.stack(total).sum(0) / count
+        return torch.stack(total).sum(0) / known.clamp(min=1)
 
-    epochs, heads = range(len(runs[0].weights)), torch.arange(len(count))
-    best = torch.stack([mean_loss(lambda run, e=e: run.baseline[e] + run.delta[e]) for e in epochs]).argmin(0)
+    epochs, heads = range(len(runs[0].weights)), torch.arange(len(known))
+    found = torch.stack([mean_loss(lambda run, e=e: run.baseline[e] + run.delta[e]) for e in epochs])
+    best = torch.where(known > 0, found.argmin(0), found.mean(1).argmin())
     beside = [
         mean_loss(lambda run, e=e: run.baseline[best, :, heads].t() + run.delta[e]).mean() for e in epochs
     ]
@@ -170,9 +174,7 @@ def mean_losses(
 
 
 @torch.no_grad()
-def _parts(
-    network: Network, examples: Examples, rows: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _parts(network: Network, examples: Examples, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return baselines and deltas [rows, heads]."""
     network.eval()
     parts = [examples.parts(network, part) for part in torch.split(rows, _EVALUATION_BATCH)]
