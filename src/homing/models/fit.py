@@ -228,6 +228,7 @@ def _shape(features: Features, scales: Scales, heads: int, config: Training) -> 
         hidden=config.hidden,
         embedding=config.embedding,
         dropout=config.dropout,
+        ramps=len(scales.user.ramped),
     )
 
 

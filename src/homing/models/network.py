@@ -34,13 +34,14 @@ class BlockShape:
 class NetworkShape:
     """All that is needed to build the network before its weights are loaded."""
 
-    user: BlockShape
+    user: BlockShape  # its last `ramps` columns included
     message: BlockShape
     candidate: BlockShape
     heads: int
     hidden: tuple[int, ...]
     embedding: int
     dropout: float
+    ramps: int = 0  # columns of the user block that the baseline alone reads
 
 
 class Block(nn.Module):
@@ -141,7 +142,9 @@ class Network(nn.Module):
         outputs = self.width + self.heads
         narrow = tuple(-(-width // _TOWER_PART) for width in shape.hidden)
         self.baseline = Towers(shape.user, shape.embedding, self.heads, narrow, shape.dropout)
-        self.user = Block(shape.user, shape.embedding, self.width, bias=True)
+        # on few decisions curves of users are learned well, and what messages change of them is not
+        plain = BlockShape(shape.user.columns - shape.ramps, shape.user.cardinalities)
+        self.user = Block(plain, shape.embedding, self.width, bias=True)
         self.message = Block(shape.message, shape.embedding, outputs, bias=False)
         self.candidate = Block(shape.candidate, shape.embedding, outputs, bias=True)
         self.delta_tail = _tail(shape)
@@ -153,7 +156,8 @@ class Network(nn.Module):
 
     def of_users(self, columns: Tensor, places: Tensor) -> UserPart:
         """Return the rows' part, once a row."""
-        return UserPart(self.baseline(columns, places), self.user(columns, places))
+        plain = columns[:, : self.user.shape.columns]
+        return UserPart(self.baseline(columns, places), self.user(plain, places))
 
     def of_messages(self, columns: Tensor, places: Tensor) -> Tensor:
         """Return the messages' part [messages, heads + width], once a message."""
