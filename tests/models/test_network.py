@@ -52,11 +52,10 @@ def test_each_head_has_a_baseline_of_its_own() -> None:
         for parameter in towers.parameters():
             parameter.normal_()
     columns, places = torch.randn(6, 3), torch.randint(3, (6, 1)).int()
-    inputs = torch.cat([columns * towers.gate[1] * 10, towers.table[1][places[:, 0].long()]], dim=1)
-    hidden = inputs
-    for weight, bias in zip(towers.weights, towers.biases, strict=True):
-        hidden = (hidden @ weight[1] + bias[1]).relu()
-    wanted = inputs @ towers.linear[1] + hidden @ towers.last[1]
+    inputs = torch.cat([columns * towers.gate[1].t() * 10, towers.table[1][places[:, 0].long()]], dim=1)
+    first = inputs @ towers.weights[0][1] + towers.biases[0][1]
+    second = first[:, 1:].relu() @ towers.weights[1][1] + towers.biases[1][1]
+    wanted = first[:, :1] + second.relu() @ towers.last[1]
     found = towers(columns, places)
     assert found.shape == (6, 2)
     torch.testing.assert_close(found[:, 1:], wanted)

@@ -9,7 +9,6 @@ part also has a linear path to the outputs; a generalised linear model is the ne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 import torch
@@ -98,13 +97,16 @@ class Towers(nn.Module):
         places = sum(size + 1 for size in shape.cardinalities)
         inputs = shape.columns + embedding * len(shape.cardinalities)
         self.table = nn.Parameter(torch.zeros(heads, max(places, 1), embedding))
-        self.gate = nn.Parameter(torch.full((heads, 1, shape.columns), _GATE / _GATE_RATE))
-        self.linear = nn.Parameter(torch.zeros(heads, inputs, 1))
+        self.gate = nn.Parameter(torch.full((heads, shape.columns, 1), _GATE / _GATE_RATE))
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for wide, narrow in pairwise((inputs, *hidden)):
+        # the first layer has one output more, the linear path
+        for wide, narrow in zip((inputs, *hidden), (hidden[0] + 1, *hidden[1:]), strict=False):
             bound = 1 / max(wide, 1) ** 0.5
             self.weights.append(torch.empty(heads, wide, narrow).uniform_(-bound, bound))
             self.biases.append(torch.empty(heads, 1, narrow).uniform_(-bound, bound))
+        with torch.no_grad():
+            self.weights[0][:, :, 0] = 0  # the linear paths start at 0, as the tails do
+            self.biases[0][:, :, 0] = 0
         self.last = nn.Parameter(torch.zeros(heads, hidden[-1], 1))  # as `_tail` has it
         self.dropout = nn.Dropout(dropout)
 
@@ -115,14 +117,16 @@ class Towers(nn.Module):
 
     def forward(self, columns: Tensor, places: Tensor) -> Tensor:
         """Return [n, heads] of float [n, columns] and int [n, categorical columns]."""
-        inputs = columns * (self.gate * _GATE_RATE)
+        weight, numeric = self.weights[0], columns.shape[1]
+        gated = weight[:, :numeric] * (self.gate * _GATE_RATE)
+        first = torch.baddbmm(self.biases[0], columns.expand(len(weight), -1, -1), gated)
         if places.shape[1]:
-            taken = self.table.index_select(1, places.flatten()).unflatten(1, places.shape)
-            inputs = torch.cat([inputs, taken.flatten(2)], dim=2)
-        hidden = inputs
-        for weight, bias in zip(self.weights, self.biases, strict=True):
-            hidden = self.dropout(torch.baddbmm(bias, hidden, weight).relu_())
-        return torch.baddbmm(torch.bmm(inputs, self.linear), hidden, self.last).squeeze(2).t()
+            taken = self.table.index_select(1, places.flatten()).reshape(len(weight), len(places), -1)
+            first = torch.baddbmm(first, taken, weight[:, numeric:])
+        linear, hidden = first[:, :, :1], self.dropout(first[:, :, 1:].relu())
+        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
+            hidden = self.dropout(torch.baddbmm(bias, hidden, weight).relu())
+        return torch.baddbmm(linear, hidden, self.last).squeeze(2).t()
 
 
 class UserPart(NamedTuple):

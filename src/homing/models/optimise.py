@@ -142,17 +142,20 @@ def best_epochs(runs: Sequence[Optimised], losses: HeadLosses) -> Kept:
     """
     known = torch.stack([run.known.sum(0) for run in runs]).sum(0)
 
-    def mean_loss(raw: Callable[[Optimised], torch.Tensor]) -> torch.Tensor:
-        total = [losses(losses.start + raw(run), run.outcome, run.known) for run in runs]
+    epochs, heads = range(len(runs[0].weights)), torch.arange(len(known))
+
+    def mean_loss(baselines: Sequence[torch.Tensor], epoch: int) -> torch.Tensor:
+        total = [
+            losses(losses.start + baseline + run.delta[epoch], run.outcome, run.known)
+            for run, baseline in zip(runs, baselines, strict=True)
+        ]
         return torch.stack(total).sum(0) / known.clamp(min=1)
 
-    epochs, heads = range(len(runs[0].weights)), torch.arange(len(known))
-    found = torch.stack([mean_loss(lambda run, e=e: run.baseline[e] + run.delta[e]) for e in epochs])
+    found = torch.stack([mean_loss([run.baseline[epoch] for run in runs], epoch) for epoch in epochs])
     best = torch.where(known > 0, found.argmin(0), found.mean(1).argmin())
-    beside = [
-        mean_loss(lambda run, e=e: run.baseline[best, :, heads].t() + run.delta[e]).mean() for e in epochs
-    ]
-    return Kept(tuple(best.tolist()), int(torch.stack(beside).argmin()))
+    own = [run.baseline[best, :, heads].t() for run in runs]
+    beside = torch.stack([mean_loss(own, epoch).mean() for epoch in epochs])
+    return Kept(tuple(best.tolist()), int(beside.argmin()))
 
 
 def keep(network: Network, run: Optimised, kept: Kept) -> None:
