@@ -23,8 +23,9 @@ from homing.models.heads import Head, measure_scales
 from homing.models.inputs import ColumnScale, measure_columns
 from homing.models.losses import HeadLosses
 from homing.models.network import BlockShape, Network, NetworkShape
-from homing.models.optimise import best_epochs, keep, optimise
+from homing.models.optimise import optimise
 from homing.models.response import ResponseModel, Scales, torch_threads
+from homing.models.snapshots import SNAPSHOTS, assemble, best_epochs
 from homing.models.summary import HeadCalibration, TrainingSummary
 from homing.models.tensors import gather_examples
 from homing.schema import Features, InputError
@@ -85,7 +86,7 @@ def fit_response(
     losses = HeadLosses(head_scales, device)
     members = member_count(len(train), config)
     shape = _shape(features, scales, len(heads), config)
-    networks, runs, learned = [], [], []
+    runs, learned = [], []
     for member in range(members):
         held = held_out(rows, config.seed, member)
         learned.append(np.flatnonzero(~held[: len(train)]))
@@ -103,11 +104,9 @@ def fit_response(
                 own,
                 _part_of(report, member, members),
             )
-        networks.append(network)
         runs.append(run)
     kept = best_epochs(runs, losses)
-    for network, run in zip(networks, runs, strict=True):
-        keep(network, run, kept)
+    networks = tuple(assemble(shape, run, kept).to(device) for run in runs)
     summary = TrainingSummary(
         train_rows=len(learned[0]),
         validation_rows=len(runs[0].outcome),
@@ -126,7 +125,7 @@ def fit_response(
         heads=heads,
         head_scales=head_scales,
         scales=scales,
-        networks=tuple(networks),
+        networks=networks,
         scalings=(Scaling(),) * len(heads),
         summary=summary,
         device=config.device,
@@ -229,6 +228,7 @@ def _shape(features: Features, scales: Scales, heads: int, config: Training) -> 
         embedding=config.embedding,
         dropout=config.dropout,
         ramps=len(scales.user.ramped),
+        baseline=tuple(-(-width // SNAPSHOTS) for width in config.hidden),
     )
 
 

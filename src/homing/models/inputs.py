@@ -147,10 +147,11 @@ class ColumnReader:
 def _asinh(x: Tensor) -> Tensor:
     """Return asinh(x) = sign(x) log1p(|x| + x^2 / (1 + sqrt(1 + x^2))), NaN for infinities.
 
-    PyTorch's own asinh works number by number on a CPU and takes five to ten times as long.
+    PyTorch's own asinh works number by number on a CPU and takes five to ten times as long. Where x^2 is
+    beyond float32 (|x| > 1.8e19) the result is less by ln 2.
     """
     size = x.abs()
-    part = size / torch.hypot(size, size.new_ones(())).add_(1)
+    part = size / torch.addcmul(size.new_ones(()), size, size).sqrt_().add_(1)
     return torch.copysign(torch.addcmul(size, size, part).log1p_(), x)
 
 

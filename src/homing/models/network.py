@@ -11,15 +11,16 @@ part also has a linear path to the outputs; a generalised linear model is the ne
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 _DRAWN: Final = 0.1  # standard deviation of the embeddings that training starts from
-_TOWER_PART: Final = 2  # each head's baseline has the hidden widths divided by this
 _GATE: Final = 0.3  # at the start: columns that help open theirs, those that are noise stay small
 _GATE_RATE: Final = 10.0  # a gate's learning rate over that of other weights
 
@@ -43,7 +44,17 @@ class NetworkShape:
     hidden: tuple[int, ...]
     embedding: int
     dropout: float
-    ramps: int = 0  # columns of the user block that the baseline alone reads
+    ramps: int  # columns of the user block that the baseline alone reads
+    baseline: tuple[int, ...]  # widths of the hidden layers of a baseline
+    baselines: int = 1  # that are added up: of several epochs, each with its own heads
+
+
+class Folded(NamedTuple):
+    """A block's weights, multiplied where they can be."""
+
+    columns: Tensor  # [columns, outputs]
+    places: Tensor  # [places, outputs] what each place adds
+    bias: Tensor  # [outputs]
 
 
 class Block(nn.Module):
@@ -64,14 +75,20 @@ class Block(nn.Module):
         """Give the codes at `places` embeddings to start from; see `_draw`."""
         _draw(self.table.weight, places)
 
-    def forward(self, columns: Tensor, places: Tensor) -> Tensor:
-        """Return [n, outputs] of float [n, columns] and int [n, categorical columns]."""
-        if places.shape[1]:
-            columns = torch.cat([columns, self.table(places).flatten(1)], dim=1)
-        return functional.linear(columns, self.weight, self.bias)
+    def forward(self, columns: Tensor, places: Tensor, factor: Tensor | None = None) -> Tensor:
+        """Return [n, outputs] of float [n, columns] and int [n, categorical columns].
 
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Return the columns' weights [columns, outputs], and what each place adds [places, outputs].
+        `factor` [columns] multiplies the columns.
+        """
+        numeric, weight = self.shape.columns, self.weight
+        own = weight[:, :numeric] if factor is None else weight[:, :numeric] * factor
+        first = functional.linear(columns, own, self.bias)
+        if places.shape[1]:
+            first = first.addmm(self.table(places).flatten(1), weight[:, numeric:].t())
+        return first
+
+    def folded(self, factor: Tensor | None = None) -> Folded:
+        """Return what `forward` comes to with the factor.
 
         An embedding that goes through a linear layer is a row of a table that was multiplied beforehand.
         """
@@ -82,54 +99,42 @@ class Block(nn.Module):
             products.append(rows @ weights[column : column + width])
             place, column = place + size + 1, column + width
         columns = weights[: self.shape.columns].contiguous()
-        return columns, torch.cat([*products, columns.new_zeros(0, columns.shape[1])])
+        return Folded(
+            columns if factor is None else columns * factor.unsqueeze(1),
+            torch.cat([*products, columns.new_zeros(0, columns.shape[1])]),
+            columns.new_zeros(columns.shape[1]) if self.bias is None else self.bias,
+        )
 
 
-class Towers(nn.Module):
-    """The baseline of each head, a network on the user block that shares no weight with the others'.
+class Baseline(nn.Module):
+    """What users do without a message: a network on the user block, of all heads.
 
-    Every parameter is stacked by head. Each numeric column of a head goes through a learned factor, which
-    moves faster than the weights (the scaling layer of RealMLP, Holzmueller et al. 2024): columns that say
-    nothing about this head add less noise.
+    Each numeric column goes through a learned factor, which moves faster than the weights (the scaling
+    layer of RealMLP, Holzmueller et al. 2024): columns that say nothing add less noise.
     """
 
-    def __init__(
-        self, shape: BlockShape, embedding: int, heads: int, hidden: tuple[int, ...], dropout: float
-    ) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
-        places = sum(size + 1 for size in shape.cardinalities)
-        inputs = shape.columns + embedding * len(shape.cardinalities)
-        self.table = nn.Parameter(torch.zeros(heads, max(places, 1), embedding))
-        self.gate = nn.Parameter(torch.full((heads, shape.columns, 1), _GATE / _GATE_RATE))
-        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        # the first layer has one output more, the linear path
-        for wide, narrow in zip((inputs, *hidden), (hidden[0] + 1, *hidden[1:]), strict=False):
-            bound = 1 / max(wide, 1) ** 0.5
-            self.weights.append(torch.empty(heads, wide, narrow).uniform_(-bound, bound))
-            self.biases.append(torch.empty(heads, 1, narrow).uniform_(-bound, bound))
-        with torch.no_grad():
-            self.weights[0][:, :, 0] = 0  # the linear paths start at 0, as the tails do
-            self.biases[0][:, :, 0] = 0
-        self.last = nn.Parameter(torch.zeros(heads, hidden[-1], 1))  # as `_tail` has it
-        self.dropout = nn.Dropout(dropout)
+        self.heads, (width, *_) = shape.heads, shape.baseline
+        self.gate = nn.Parameter(torch.full((shape.user.columns,), _GATE / _GATE_RATE))
+        self.first = Block(shape.user, shape.embedding, self.heads + width, bias=True)
+        self.tail = _tail(shape.baseline, shape)
+        self.mute(range(self.heads))  # the linear path starts at 0, as the tail does
 
-    def draw(self, places: Tensor) -> None:
-        """Give the codes at `places` embeddings to start from; see `_draw`."""
-        for table in self.table:
-            _draw(table, places)
+    @torch.no_grad()
+    def mute(self, heads: Sequence[int]) -> None:
+        """Make the outputs of these heads 0."""
+        for weight in (*self.first.parameters(recurse=False), linear_layers(self.tail)[-1].weight):
+            weight[list(heads)] = 0
+
+    def folded(self) -> Folded:
+        """Return the first layer, its factors multiplied."""
+        return self.first.folded(self.gate * _GATE_RATE)
 
     def forward(self, columns: Tensor, places: Tensor) -> Tensor:
         """Return [n, heads] of float [n, columns] and int [n, categorical columns]."""
-        weight, numeric = self.weights[0], columns.shape[1]
-        gated = weight[:, :numeric] * (self.gate * _GATE_RATE)
-        first = torch.baddbmm(self.biases[0], columns.expand(len(weight), -1, -1), gated)
-        if places.shape[1]:
-            taken = self.table.index_select(1, places.flatten()).reshape(len(weight), len(places), -1)
-            first = torch.baddbmm(first, taken, weight[:, numeric:])
-        linear, hidden = first[:, :, :1], self.dropout(first[:, :, 1:].relu())
-        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            hidden = self.dropout(torch.baddbmm(bias, hidden, weight).relu())
-        return torch.baddbmm(linear, hidden, self.last).squeeze(2).t()
+        first = self.first(columns, places, self.gate * _GATE_RATE)
+        return first[:, : self.heads] + self.tail(first[:, self.heads :])  # type: ignore[no-any-return]
 
 
 class UserPart(NamedTuple):
@@ -147,24 +152,29 @@ class Network(nn.Module):
         self.shape = shape
         self.heads, self.width = shape.heads, shape.hidden[0]
         outputs = self.width + self.heads
-        narrow = tuple(-(-width // _TOWER_PART) for width in shape.hidden)
-        self.baseline = Towers(shape.user, shape.embedding, self.heads, narrow, shape.dropout)
+        self._baselines = nn.ModuleList(Baseline(shape) for _ in range(shape.baselines))
         # on few decisions curves of users are learned well, and what messages change of them is not
         plain = BlockShape(shape.user.columns - shape.ramps, shape.user.cardinalities)
         self.user = Block(plain, shape.embedding, self.width, bias=True)
         self.message = Block(shape.message, shape.embedding, outputs, bias=False)
         self.candidate = Block(shape.candidate, shape.embedding, outputs, bias=True)
-        self.delta_tail = _tail(shape)
+        self.delta_tail = _tail(shape.hidden, shape)
         for block in (self.message, self.candidate):
             with torch.no_grad():
                 block.weight[: self.heads] = 0  # the linear paths start at 0, as the tails do
                 if block.bias is not None:
                     block.bias[: self.heads] = 0
 
+    @property
+    def baselines(self) -> list[Baseline]:
+        """Return the baselines, whose sum is the prediction of hold."""
+        return cast("list[Baseline]", list(self._baselines))
+
     def of_users(self, columns: Tensor, places: Tensor) -> UserPart:
         """Return the rows' part, once a row."""
         plain = columns[:, : self.user.shape.columns]
-        return UserPart(self.baseline(columns, places), self.user(plain, places))
+        baselines = [part(columns, places) for part in self.baselines]
+        return UserPart(torch.stack(baselines).sum(0), self.user(plain, places))
 
     def of_messages(self, columns: Tensor, places: Tensor) -> Tensor:
         """Return the messages' part [messages, heads + width], once a message."""
@@ -185,36 +195,6 @@ class Network(nn.Module):
         return (linear + self.delta_tail(first + hidden)) * sent  # type: ignore[no-any-return]
 
 
-class Scorer:
-    """`Network.delta` for scoring: what codes and messages add is multiplied and gathered in one table."""
-
-    def __init__(self, network: Network, messages: Tensor) -> None:
-        """Take the `of_messages` [messages, heads + width] of all messages that candidates may have."""
-        self._heads, self._tail = network.heads, network.delta_tail
-        self._weight, places = network.candidate.folded()
-        self.message = len(places)  # where the messages' rows begin
-        self.hold = self.message + len(messages)
-        own = functional.pad(messages, (0, 0, 0, 1))  # the last row is hold's
-        if network.candidate.bias is not None:
-            own = own + network.candidate.bias  # every candidate has one of these rows
-        self._table = torch.cat([places, own])
-
-    def delta(self, hidden: Tensor, row: Tensor, columns: Tensor, index: Tensor, sent: Tensor) -> Tensor:
-        """Return what each candidate changes [n, heads].
-
-        Args:
-            hidden: [rows, width] of `UserPart`.
-            row: int [n] the row of each candidate.
-            columns: [n, candidate columns].
-            index: int [n, candidate categorical columns + 1] places, then `message` + its row or `hold`.
-            sent: [n, 1], 0 for hold and 1 for all else.
-        """
-        own = functional.embedding_bag(index, self._table, mode="sum").addmm_(columns, self._weight)
-        linear, first = own[:, : self._heads], own[:, self._heads :]
-        delta: Tensor = self._tail(first.add_(hidden.index_select(0, row)))
-        return delta.add_(linear).mul_(sent)
-
-
 @torch.no_grad()
 def _draw(table: Tensor, places: Tensor) -> None:
     """Give the codes at `places` embeddings to start from; without, equal inputs would learn alike.
@@ -226,10 +206,15 @@ def _draw(table: Tensor, places: Tensor) -> None:
     table[seen] = _DRAWN * torch.randn(int(seen.sum()), table.shape[1]).to(table.device)
 
 
-def _tail(shape: NetworkShape) -> nn.Sequential:
+def linear_layers(tail: nn.Sequential) -> list[nn.Linear]:
+    """Return those of a tail, the output layer last."""
+    return [layer for layer in tail if isinstance(layer, nn.Linear)]
+
+
+def _tail(hidden: tuple[int, ...], shape: NetworkShape) -> nn.Sequential:
     layers: list[nn.Module] = [nn.ReLU(), nn.Dropout(shape.dropout)]
-    for wide, narrow in zip(shape.hidden, shape.hidden[1:], strict=False):
+    for wide, narrow in itertools.pairwise(hidden):
         layers += [nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(shape.dropout)]
-    last = nn.Linear(shape.hidden[-1], shape.heads, bias=False)
+    last = nn.Linear(hidden[-1], shape.heads, bias=False)
     nn.init.zeros_(last.weight)  # training starts from the best constant, with no delta
     return nn.Sequential(*layers, last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ _LEAST_BATCH: Final = 256
 _THREADED_BATCH: Final = 2_048  # smaller steps lose more to waiting for threads than they gain
 _RISE: Final = 0.2  # share of the steps in which the learning rate rises
 _AVERAGED_SHARE: Final = 0.5  # of an epoch: time constant of the averaged weights
+_PATIENCE: Final = 2  # epochs without a better validation loss of any head before stopping
 _EVALUATION_BATCH: Final = 16_384
 _PROGRESS_STEPS: Final = 50
 
@@ -37,14 +38,6 @@ class Optimised:
     outcome: torch.Tensor  # [validation rows, heads] in units of the head
     known: torch.Tensor  # [validation rows, heads] 1 where the outcome is known, else 0
     rows_per_second: float
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Places of the epochs whose weights a model keeps."""
-
-    baselines: tuple[int, ...]  # of each head
-    delta: int
 
 
 def batch_size(rows: int, config: Training) -> int:
@@ -90,7 +83,7 @@ def optimise(
     shuffle = torch.Generator().manual_seed(config.seed)
     heads = examples.outcome.shape[1]
     history: list[EpochLoss] = []
-    weights, baselines, deltas = [], [], []
+    weights, baselines, deltas, each_found = [], [], [], []
     later = examples.outcome[validation], examples.known[validation]
     constant = mean_losses(losses, losses.start.expand_as(later[0]), *later)
     learned = examples.outcome[train]
@@ -115,58 +108,21 @@ def optimise(
             if step % _PROGRESS_STEPS == 0:
                 progress((epoch + step / steps) / config.epochs, f"epoch {epoch + 1}")
         baseline, delta = _parts(averaged, examples, validation)
-        found = float((mean_losses(losses, losses.start + baseline + delta, *later) - constant).mean())
+        each_found.append(mean_losses(losses, losses.start + baseline + delta, *later) - constant)
+        found = float(each_found[-1].mean())
         history.append(EpochLoss(float((total / steps - learned_constant).mean()), found))
         progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: validation {found:.5f}")
         weights.append({name: value.clone() for name, value in averaged.state_dict().items()})
         baselines.append(baseline)
         deltas.append(delta)
+        best = torch.stack(each_found).argmin(0).max()  # of the head that improved last
+        if epoch - int(best) >= _PATIENCE:
+            break
     seconds = time.perf_counter() - started
-    speed = config.epochs * steps * size / seconds
+    speed = len(weights) * steps * size / seconds
     return Optimised(
         tuple(history), tuple(weights), torch.stack(baselines), torch.stack(deltas), *later, speed
     )
-
-
-def best_epochs(runs: Sequence[Optimised], losses: HeadLosses) -> Kept:
-    """Return which epochs to keep, the same ones of all members, by the sum of their validation losses.
-
-    Rare outcomes are overfitted many epochs before habits are learned, so every head's baseline has an epoch
-    of its own. The delta serves all heads: its epoch is the one whose mean loss over heads is least, beside
-    the baselines that were chosen. One member's part of a rare outcome alone would be too small to choose
-    on. A head without any known outcome takes the best epoch of all heads together.
-
-    Args:
-        runs: one a member.
-        losses: of the heads.
-    """
-    known = torch.stack([run.known.sum(0) for run in runs]).sum(0)
-
-    epochs, heads = range(len(runs[0].weights)), torch.arange(len(known))
-
-    def mean_loss(baselines: Sequence[torch.Tensor], epoch: int) -> torch.Tensor:
-        total = [
-            losses(losses.start + baseline + run.delta[epoch], run.outcome, run.known)
-            for run, baseline in zip(runs, baselines, strict=True)
-        ]
-        return torch.stack(total).sum(0) / known.clamp(min=1)
-
-    found = torch.stack([mean_loss([run.baseline[epoch] for run in runs], epoch) for epoch in epochs])
-    best = torch.where(known > 0, found.argmin(0), found.mean(1).argmin())
-    own = [run.baseline[best, :, heads].t() for run in runs]
-    beside = torch.stack([mean_loss(own, epoch).mean() for epoch in epochs])
-    return Kept(tuple(best.tolist()), int(beside.argmin()))
-
-
-def keep(network: Network, run: Optimised, kept: Kept) -> None:
-    """Give the network the weights of those epochs."""
-    weights = dict(run.weights[kept.delta])
-    for name, value in network.named_parameters():
-        if name.startswith("baseline."):  # all of these are stacked by head
-            heads = [run.weights[epoch][name][head] for head, epoch in enumerate(kept.baselines)]
-            weights[name] = torch.stack(heads).to(value)
-    network.load_state_dict(weights)
-    network.eval()
 
 
 def mean_losses(

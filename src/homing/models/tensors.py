@@ -38,7 +38,8 @@ class Examples:
     def draw_embeddings(self, network: Network) -> None:
         """Start the embeddings of all codes that these rows have."""
         sent = self.sent[:, 0] > 0
-        network.baseline.draw(self.user_places)
+        for baseline in network.baselines:
+            baseline.first.draw(self.user_places)
         network.user.draw(self.user_places)
         network.candidate.draw(self.candidate_places[sent])
         network.message.draw(self.messages_places[self.message[sent]])

@@ -1,0 +1,76 @@
+"""Which epochs' weights a model keeps: two of the baseline, the better one for each head, one of delta."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from homing.models.losses import HeadLosses
+from homing.models.network import Network, NetworkShape
+from homing.models.optimise import Optimised, mean_losses
+
+#: Epochs of the baseline that a model keeps at most.
+SNAPSHOTS: Final = 2
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Places of the epochs whose weights a model keeps."""
+
+    baselines: tuple[int, ...]  # of each head, at most `SNAPSHOTS` different ones
+    delta: int
+
+
+def best_epochs(runs: Sequence[Optimised], losses: HeadLosses) -> Kept:
+    """Return which epochs to keep, the same ones of all members, by the sum of their validation losses.
+
+    Rare outcomes are overfitted many epochs before habits are learned, so two epochs of the baseline are
+    kept, those whose better one of each head sums to the least loss. The delta's epoch is the one whose
+    mean loss over heads is least, beside the baselines that were chosen. One member's part of a rare outcome
+    alone would be too small to choose on.
+
+    Args:
+        runs: one a member; epochs that one of them did not reach are not chosen.
+        losses: of the heads.
+    """
+    outcome, known = (torch.cat([getattr(run, name) for run in runs]) for name in ("outcome", "known"))
+    epochs = range(min(len(run.weights) for run in runs))
+    baselines = [torch.cat([run.baseline[epoch] for run in runs]) for epoch in epochs]
+    deltas = [torch.cat([run.delta[epoch] for run in runs]) for epoch in epochs]
+
+    def loss(baseline: Tensor, delta: Tensor) -> Tensor:
+        return mean_losses(losses, losses.start + baseline + delta, outcome, known)
+
+    found = torch.stack([loss(*parts) for parts in zip(baselines, deltas, strict=True)])
+    pairs = list(itertools.combinations_with_replacement(epochs, SNAPSHOTS))
+    pair = min(pairs, key=lambda pair: float(found[list(pair)].amin(0).sum()))
+    own = [pair[place] for place in found[list(pair)].argmin(0).tolist()]
+    baseline = torch.stack([baselines[epoch][:, head] for head, epoch in enumerate(own)], 1)
+    return Kept(tuple(own), min(epochs, key=lambda epoch: float(loss(baseline, deltas[epoch]).mean())))
+
+
+def assemble(shape: NetworkShape, run: Optimised, kept: Kept) -> Network:
+    """Return a network with the weights of the epochs that are kept.
+
+    Args:
+        shape: of the network that was trained.
+        run: its weights.
+        kept: the epochs.
+    """
+    epochs = sorted(set(kept.baselines))
+    network = Network(dataclasses.replace(shape, baselines=len(epochs)))
+    weights = dict(run.weights[kept.delta])
+    for place, epoch in enumerate(epochs):
+        for name, value in run.weights[epoch].items():
+            if name.startswith("_baselines.0."):
+                weights[name.replace("0", str(place), 1)] = value
+    network.load_state_dict(weights)
+    for baseline, epoch in zip(network.baselines, epochs, strict=True):
+        baseline.mute([head for head, own in enumerate(kept.baselines) if own != epoch])
+    return network.eval()
