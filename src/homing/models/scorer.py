@@ -66,10 +66,12 @@ class _UserScorer:
         self._last = torch.cat([own.weight.t() for own in last])
 
     def __call__(self, columns: Tensor, places: Tensor) -> UserPart:
-        first = functional.embedding_bag(places, self._table, mode="sum").add_(self._bias)
+        first = self._bias.expand(len(places), -1)
+        if places.shape[1]:
+            first = functional.embedding_bag(places, self._table, mode="sum").add_(self._bias)
         width = self._baseline.shape[1]
-        baseline = first[:, :width].addmm_(columns, self._baseline)
-        hidden = first[:, width:].addmm_(columns[:, : self._plain], self._delta)
+        baseline = first[:, :width].addmm(columns, self._baseline)
+        hidden = first[:, width:].addmm(columns[:, : self._plain], self._delta)
         units = baseline[:, self._heads :].relu_()
         for bias, weight in self._layers:
             units = torch.addmm(bias, units, weight).relu_()

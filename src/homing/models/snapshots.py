@@ -47,12 +47,13 @@ def best_epochs(runs: Sequence[Optimised], losses: HeadLosses) -> Kept:
     def loss(baseline: Tensor, delta: Tensor) -> Tensor:
         return mean_losses(losses, losses.start + baseline + delta, outcome, known)
 
-    found = torch.stack([loss(*parts) for parts in zip(baselines, deltas, strict=True)])
-    pairs = list(itertools.combinations_with_replacement(epochs, SNAPSHOTS))
-    pair = min(pairs, key=lambda pair: float(found[list(pair)].amin(0).sum()))
-    own = [pair[place] for place in found[list(pair)].argmin(0).tolist()]
-    baseline = torch.stack([baselines[epoch][:, head] for head, epoch in enumerate(own)], 1)
-    return Kept(tuple(own), min(epochs, key=lambda epoch: float(loss(baseline, deltas[epoch]).mean())))
+    def best(delta: int) -> tuple[float, Kept]:
+        found = torch.stack([loss(baseline, deltas[delta]) for baseline in baselines])
+        pairs = itertools.combinations_with_replacement(epochs, SNAPSHOTS)
+        least, pair = min((float(found[list(pair)].amin(0).sum()), pair) for pair in pairs)
+        return least, Kept(tuple(pair[place] for place in found[list(pair)].argmin(0).tolist()), delta)
+
+    return min((best(delta) for delta in epochs), key=lambda kept: kept[0])[1]
 
 
 def assemble(shape: NetworkShape, run: Optimised, kept: Kept) -> Network:
