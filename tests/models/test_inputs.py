@@ -9,11 +9,10 @@ from homing.models.inputs import ColumnReader, ColumnScale, measure_columns
 def scale_of(
     centre: list[float], width: list[float], mean: list[float], deviation: list[float], flagged: list[int]
 ) -> ColumnScale:
-    """Return a scale without edges and ramps."""
-    edge, none = np.full(len(centre), np.inf, np.float32), np.array([], np.float32)
+    """Return a scale without edges."""
+    edge = np.full(len(centre), np.inf, np.float32)
     columns = (np.array(values, np.float32) for values in (centre, width, mean, deviation))
-    places = np.array([], np.int64)
-    return ColumnScale(*columns, -edge, edge, np.array(flagged), places, none, none, none, none)
+    return ColumnScale(*columns, -edge, edge, np.array(flagged))
 
 
 def read(scale: ColumnScale, values: list[list[float]]) -> np.ndarray:
@@ -44,20 +43,3 @@ def test_what_training_never_saw_counts_as_the_edge_of_what_it_saw() -> None:
     assert most[0] == scale.high[0] > seen[0]
     assert least[1] == most[1] == 0  # it never varied
     assert most[2] == 3  # a single value in a thousand: no further than the limit
-
-
-def test_ramps_climb_from_quantile_to_quantile() -> None:
-    column = np.repeat(np.array([0, 1, 2, 3], np.float32), 25)[:, None]
-    scale = measure_columns(column, ramps=3)
-    assert scale.ramped.tolist() == [0, 0, 0]
-    assert scale.columns == 4
-    climbed = read(scale, [[0.0], [1.0], [2.0], [3.0]])[:, 1:] * scale.ramp_deviation + scale.ramp_mean
-    np.testing.assert_allclose(climbed, [[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]], atol=1e-6)
-    all_read = read(scale, column.tolist())[:, 1:]
-    np.testing.assert_allclose(all_read.mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(all_read.std(axis=0), 1, rtol=1e-5)
-
-
-def test_a_column_whose_quantiles_fall_together_has_no_ramps() -> None:
-    seldom = (np.arange(100) < 5).astype(np.float32)[:, None]
-    assert measure_columns(seldom, ramps=6).columns == 1

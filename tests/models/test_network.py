@@ -5,9 +5,7 @@ import torch
 from homing.models.network import Baseline, BlockShape, NetworkShape, linear_layers
 
 NONE = BlockShape(0, ())
-SHAPE = NetworkShape(
-    BlockShape(3, (2,)), NONE, NONE, 2, (8,), embedding=4, dropout=0.1, ramps=0, baseline=(5, 4)
-)
+SHAPE = NetworkShape(BlockShape(3, (2,)), NONE, NONE, 2, (5, 4), embedding=4, dropout=0.1)
 
 
 def made() -> Baseline:

@@ -10,9 +10,7 @@ from homing.models.scorer import Scorer
 def network(user: BlockShape, candidate: BlockShape, hidden: tuple[int, ...] = (16, 8)) -> Network:
     torch.manual_seed(0)
     message = BlockShape(2, (4,))
-    shape = NetworkShape(
-        user, message, candidate, 2, hidden, embedding=4, dropout=0.1, ramps=1, baseline=hidden, baselines=2
-    )
+    shape = NetworkShape(user, message, candidate, 2, hidden, embedding=4, dropout=0.1, baselines=2)
     made = Network(shape).eval()
     with torch.no_grad():
         for parameter in made.parameters():

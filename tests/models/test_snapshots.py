@@ -11,9 +11,7 @@ from homing.models.optimise import Optimised
 from homing.models.snapshots import Kept, assemble, best_epochs
 
 NONE = BlockShape(0, ())
-SHAPE = NetworkShape(
-    BlockShape(2, (3,)), NONE, NONE, heads=2, hidden=(4,), embedding=2, dropout=0.1, ramps=1, baseline=(3,)
-)
+SHAPE = NetworkShape(BlockShape(2, (3,)), NONE, NONE, heads=2, hidden=(4,), embedding=2, dropout=0.1)
 LOSS, CPU = (HeadScale("identity", 1.0, 0.0, 1.0),), torch.device("cpu")
 LOSSES = HeadLosses(LOSS * 2, CPU)
 

@@ -108,8 +108,7 @@ def _build(
     blocks = {
         block: BlockShape(shape[block]["columns"], tuple(shape[block]["cardinalities"])) for block in _BLOCKS
     }
-    widths = {name: tuple(shape[name]) for name in ("hidden", "baseline")}
-    network_shape = NetworkShape(**{**shape, **blocks, **widths})
+    network_shape = NetworkShape(**{**shape, **blocks, "hidden": tuple(shape["hidden"])})
     networks = []
     for member in range(facts["summary"].get("members", 1)):
         network, prefix = Network(network_shape), _prefix(member)

@@ -25,7 +25,7 @@ from homing.models.losses import HeadLosses
 from homing.models.network import BlockShape, Network, NetworkShape
 from homing.models.optimise import optimise
 from homing.models.response import ResponseModel, Scales, torch_threads
-from homing.models.snapshots import SNAPSHOTS, assemble, best_epochs
+from homing.models.snapshots import assemble, best_epochs
 from homing.models.summary import HeadCalibration, TrainingSummary
 from homing.models.tensors import gather_examples
 from homing.schema import Features, InputError
@@ -37,7 +37,6 @@ _SMALL_LOG_MEMBERS: Final = 5
 _LEAST_ROWS: Final = 20
 _SEED_STEP: Final = 1_000_003  # between members, so that nearby configured seeds share no member
 _CONSTANT: Final = Scaling(base_slope=0.0, delta_slope=0.0, shift=0.0)
-_RAMPS: Final = 6  # of a numeric column of the user block, the one that is read only once a row
 _BLOCK: Final = 64  # neighbouring rows that stay together when users are not given
 
 
@@ -209,7 +208,7 @@ def _measure_inputs(features: Features, train: NDArray[np.int64]) -> Scales:
     message = features.message[train]
     sent = train[message >= 0]
     return Scales(
-        user=measure_columns(features.user[train], _RAMPS),
+        user=measure_columns(features.user[train]),
         message=measure_columns(features.messages[np.unique(message[message >= 0])]),
         candidate=measure_columns(features.candidate[sent]),  # what hold has there reaches nothing
     )
@@ -227,8 +226,6 @@ def _shape(features: Features, scales: Scales, heads: int, config: Training) -> 
         hidden=config.hidden,
         embedding=config.embedding,
         dropout=config.dropout,
-        ramps=len(scales.user.ramped),
-        baseline=tuple(-(-width // SNAPSHOTS) for width in config.hidden),
     )
 
 

@@ -22,10 +22,6 @@ class ColumnScale:
     lies beyond nearly all that training saw counts as the edge of it, as in a tree: counts and times since
     keep growing in a young log, and a line drawn on beyond the data is a guess. A missing value becomes 0,
     the mean; columns that had some in training get a flag of their own besides.
-
-    A ramp is a further number of its column: 0 up to one quantile of y, 1 from the next on, a line between,
-    then scaled to mean 0 and deviation 1. A linear function of a column's ramps is a curve with a knot at
-    each quantile (piecewise linear encoding, Gorishniy et al. 2022).
     """
 
     centre: NDArray[np.float32]  # [columns] median
@@ -35,23 +31,17 @@ class ColumnScale:
     low: NDArray[np.float32]  # [columns] least y, at most 0
     high: NDArray[np.float32]  # [columns] greatest y, at least 0
     flagged: NDArray[np.int64]  # places of the columns with a missing flag
-    ramped: NDArray[np.int64]  # [ramps] place of each ramp's column
-    foot: NDArray[np.float32]  # [ramps] y where it begins
-    rise: NDArray[np.float32]  # [ramps] y from its beginning to its end
-    ramp_mean: NDArray[np.float32]  # [ramps]
-    ramp_deviation: NDArray[np.float32]  # [ramps]
 
     @property
     def columns(self) -> int:
         """Numbers that the network reads for one row."""
-        return len(self.centre) + len(self.flagged) + len(self.ramped)
+        return len(self.centre) + len(self.flagged)
 
 
-def measure_columns(values: NDArray[np.float32], ramps: int = 0) -> ColumnScale:
+def measure_columns(values: NDArray[np.float32]) -> ColumnScale:
     """Return the scales of the columns of float32 [rows, columns]; NaN and infinities count as missing.
 
-    A column without any value, or with one value only, is scaled to 0. Each column has at most `ramps`
-    ramps, fewer where quantiles fall together, and none where fewer than two are left.
+    A column without any value, or with one value only, is scaled to 0.
     """
     step = max(1, len(values) // _STAT_ROWS)
     sample = values[::step].astype(np.float64)
@@ -60,7 +50,6 @@ def measure_columns(values: NDArray[np.float32], ramps: int = 0) -> ColumnScale:
     centre, width = np.zeros(columns), np.ones(columns)
     mean, deviation = np.zeros(columns), np.ones(columns)
     edges = np.zeros((2, columns))
-    found = [np.zeros((5, 0))]
     for place in range(columns):
         known = sample[~missing[:, place], place]
         if not len(known):
@@ -70,10 +59,6 @@ def measure_columns(values: NDArray[np.float32], ramps: int = 0) -> ColumnScale:
         bent = np.arcsinh((known - centre[place]) / width[place])
         mean[place], deviation[place] = bent.mean(), bent.std() or 1.0
         edges[:, place] = np.clip((_edges(bent) - mean[place]) / deviation[place], -_FURTHEST, _FURTHEST)
-        read = np.zeros(len(sample))
-        read[~missing[:, place]] = np.clip((bent - mean[place]) / deviation[place], *edges[:, place])
-        found.append(_ramps(read, place, ramps))
-    ramped, foot, rise, ramp_mean, ramp_deviation = np.concatenate(found, axis=1).astype(np.float32)
     return ColumnScale(
         centre=centre.astype(np.float32),
         width=width.astype(np.float32),
@@ -82,11 +67,6 @@ def measure_columns(values: NDArray[np.float32], ramps: int = 0) -> ColumnScale:
         low=edges[0].astype(np.float32),
         high=edges[1].astype(np.float32),
         flagged=np.flatnonzero(missing.any(axis=0)),
-        ramped=ramped.astype(np.int64),
-        foot=foot,
-        rise=rise,
-        ramp_mean=ramp_mean,
-        ramp_deviation=ramp_deviation,
     )
 
 
@@ -101,16 +81,6 @@ def _edges(bent: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([low, high])
 
 
-def _ramps(read: NDArray[np.float64], place: int, ramps: int) -> NDArray[np.float64]:
-    """Return the column's place, foot, rise, mean and deviation of each ramp, [5, ramps found]."""
-    knots = np.unique(np.quantile(read, np.linspace(0, 1, ramps + 1)))
-    if len(knots) < 3:
-        return np.zeros((5, 0))
-    foot, rise = knots[:-1], np.diff(knots)
-    climbed = np.clip((read[:, None] - foot) / rise, 0, 1)
-    return np.stack([np.full(len(foot), place), foot, rise, climbed.mean(axis=0), climbed.std(axis=0)])
-
-
 class ColumnReader:
     """`ColumnScale` as tensors on a device."""
 
@@ -122,36 +92,27 @@ class ColumnReader:
         self._low = torch.as_tensor(scale.low, device=device)
         self._high = torch.as_tensor(scale.high, device=device)
         self._flagged = torch.as_tensor(scale.flagged, device=device)
-        self._ramped = torch.as_tensor(scale.ramped, device=device)
-        self._foot = torch.as_tensor(scale.foot, device=device)
-        self._per_rise = 1 / torch.as_tensor(scale.rise, device=device)
-        self._ramp_mean = torch.as_tensor(scale.ramp_mean, device=device)
-        self._per_ramp_deviation = 1 / torch.as_tensor(scale.ramp_deviation, device=device)
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Return float32 [n, columns + flags + ramps] of raw float32 [n, columns]."""
+        """Return float32 [n, columns + flags] of raw float32 [n, columns]."""
         bent = _asinh((values - self._centre).mul_(self._per_width))
         # an infinity is as unknown as a NaN; it is 0 after this, as a missing value is
         scaled = bent.sub_(self._mean).mul_(self._per_deviation).nan_to_num_(0.0, 0.0, 0.0)
-        parts = [scaled.clamp_(self._low, self._high)]
-        if len(self._flagged):
-            flagged = values.index_select(1, self._flagged)
-            # x - x is 0 or, where x is not finite, NaN
-            parts.append(flagged.sub_(flagged).nan_to_num_(1.0))
-        if len(self._ramped):
-            climbed = scaled.index_select(1, self._ramped).sub_(self._foot).mul_(self._per_rise).clamp_(0, 1)
-            parts.append(climbed.sub_(self._ramp_mean).mul_(self._per_ramp_deviation))
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        scaled.clamp_(self._low, self._high)
+        if not len(self._flagged):
+            return scaled
+        flagged = values.index_select(1, self._flagged)
+        # x - x is 0 or, where x is not finite, NaN
+        return torch.cat([scaled, flagged.sub_(flagged).nan_to_num_(1.0)], dim=1)
 
 
 def _asinh(x: Tensor) -> Tensor:
     """Return asinh(x) = sign(x) log1p(|x| + x^2 / (1 + sqrt(1 + x^2))), NaN for infinities.
 
-    PyTorch's own asinh works number by number on a CPU and takes five to ten times as long. Where x^2 is
-    beyond float32 (|x| > 1.8e19) the result is less by ln 2.
+    PyTorch's own asinh works number by number on a CPU and takes five to ten times as long.
     """
     size = x.abs()
-    part = size / torch.addcmul(size.new_ones(()), size, size).sqrt_().add_(1)
+    part = size / torch.hypot(size, size.new_ones(())).add_(1)
     return torch.copysign(torch.addcmul(size, size, part).log1p_(), x)
 
 

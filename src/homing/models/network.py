@@ -37,15 +37,13 @@ class BlockShape:
 class NetworkShape:
     """All that is needed to build the network before its weights are loaded."""
 
-    user: BlockShape  # its last `ramps` columns included
+    user: BlockShape
     message: BlockShape
     candidate: BlockShape
     heads: int
     hidden: tuple[int, ...]
     embedding: int
     dropout: float
-    ramps: int  # columns of the user block that the baseline alone reads
-    baseline: tuple[int, ...]  # widths of the hidden layers of a baseline
     baselines: int = 1  # that are added up: of several epochs, each with its own heads
 
 
@@ -115,10 +113,10 @@ class Baseline(nn.Module):
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
-        self.heads, (width, *_) = shape.heads, shape.baseline
+        self.heads = shape.heads
         self.gate = nn.Parameter(torch.full((shape.user.columns,), _GATE / _GATE_RATE))
-        self.first = Block(shape.user, shape.embedding, self.heads + width, bias=True)
-        self.tail = _tail(shape.baseline, shape)
+        self.first = Block(shape.user, shape.embedding, self.heads + shape.hidden[0], bias=True)
+        self.tail = _tail(shape)
         self.mute(range(self.heads))  # the linear path starts at 0, as the tail does
 
     @torch.no_grad()
@@ -153,12 +151,10 @@ class Network(nn.Module):
         self.heads, self.width = shape.heads, shape.hidden[0]
         outputs = self.width + self.heads
         self._baselines = nn.ModuleList(Baseline(shape) for _ in range(shape.baselines))
-        # on few decisions curves of users are learned well, and what messages change of them is not
-        plain = BlockShape(shape.user.columns - shape.ramps, shape.user.cardinalities)
-        self.user = Block(plain, shape.embedding, self.width, bias=True)
+        self.user = Block(shape.user, shape.embedding, self.width, bias=True)
         self.message = Block(shape.message, shape.embedding, outputs, bias=False)
         self.candidate = Block(shape.candidate, shape.embedding, outputs, bias=True)
-        self.delta_tail = _tail(shape.hidden, shape)
+        self.delta_tail = _tail(shape)
         for block in (self.message, self.candidate):
             with torch.no_grad():
                 block.weight[: self.heads] = 0  # the linear paths start at 0, as the tails do
@@ -172,9 +168,8 @@ class Network(nn.Module):
 
     def of_users(self, columns: Tensor, places: Tensor) -> UserPart:
         """Return the rows' part, once a row."""
-        plain = columns[:, : self.user.shape.columns]
         baselines = [part(columns, places) for part in self.baselines]
-        return UserPart(torch.stack(baselines).sum(0), self.user(plain, places))
+        return UserPart(torch.stack(baselines).sum(0), self.user(columns, places))
 
     def of_messages(self, columns: Tensor, places: Tensor) -> Tensor:
         """Return the messages' part [messages, heads + width], once a message."""
@@ -211,10 +206,10 @@ def linear_layers(tail: nn.Sequential) -> list[nn.Linear]:
     return [layer for layer in tail if isinstance(layer, nn.Linear)]
 
 
-def _tail(hidden: tuple[int, ...], shape: NetworkShape) -> nn.Sequential:
+def _tail(shape: NetworkShape) -> nn.Sequential:
     layers: list[nn.Module] = [nn.ReLU(), nn.Dropout(shape.dropout)]
-    for wide, narrow in itertools.pairwise(hidden):
+    for wide, narrow in itertools.pairwise(shape.hidden):
         layers += [nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(shape.dropout)]
-    last = nn.Linear(hidden[-1], shape.heads, bias=False)
+    last = nn.Linear(shape.hidden[-1], shape.heads, bias=False)
     nn.init.zeros_(last.weight)  # training starts from the best constant, with no delta
     return nn.Sequential(*layers, last)

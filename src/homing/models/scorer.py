@@ -54,9 +54,9 @@ class _UserScorer:
     def __init__(self, network: Network) -> None:
         heads, delta = network.heads, network.user.folded()
         columns, places, biases = zip(*(part.folded() for part in network.baselines), strict=True)
-        self._heads, self._plain = heads, network.user.shape.columns
-        self._baseline, self._delta = _join(columns, heads), delta.columns
-        self._table = torch.cat([_join(places, heads), delta.places], 1)
+        self._heads, self._width = heads, network.width
+        self._columns = torch.cat([_join(columns, heads), delta.columns], 1)
+        self._places = torch.cat([_join(places, heads), delta.places], 1)
         self._bias = torch.cat([_join(biases, heads), delta.bias])
         *layers, last = zip(*(linear_layers(part.tail) for part in network.baselines), strict=True)
         self._layers = [
@@ -66,12 +66,10 @@ class _UserScorer:
         self._last = torch.cat([own.weight.t() for own in last])
 
     def __call__(self, columns: Tensor, places: Tensor) -> UserPart:
-        first = self._bias.expand(len(places), -1)
+        first = torch.addmm(self._bias, columns, self._columns)
         if places.shape[1]:
-            first = functional.embedding_bag(places, self._table, mode="sum").add_(self._bias)
-        width = self._baseline.shape[1]
-        baseline = first[:, :width].addmm(columns, self._baseline)
-        hidden = first[:, width:].addmm(columns[:, : self._plain], self._delta)
+            first += functional.embedding_bag(places, self._places, mode="sum")
+        baseline, hidden = first[:, : -self._width], first[:, -self._width :]
         units = baseline[:, self._heads :].relu_()
         for bias, weight in self._layers:
             units = torch.addmm(bias, units, weight).relu_()

@@ -15,15 +15,14 @@ from homing.models.losses import HeadLosses
 from homing.models.network import Network, NetworkShape
 from homing.models.optimise import Optimised, mean_losses
 
-#: Epochs of the baseline that a model keeps at most.
-SNAPSHOTS: Final = 2
+_SNAPSHOTS: Final = 2  # epochs of the baseline that a model keeps at most; each costs time in scoring
 
 
 @dataclass(frozen=True)
 class Kept:
     """Places of the epochs whose weights a model keeps."""
 
-    baselines: tuple[int, ...]  # of each head, at most `SNAPSHOTS` different ones
+    baselines: tuple[int, ...]  # of each head, at most `_SNAPSHOTS` different ones
     delta: int
 
 
@@ -49,7 +48,7 @@ def best_epochs(runs: Sequence[Optimised], losses: HeadLosses) -> Kept:
 
     def best(delta: int) -> tuple[float, Kept]:
         found = torch.stack([loss(baseline, deltas[delta]) for baseline in baselines])
-        pairs = itertools.combinations_with_replacement(epochs, SNAPSHOTS)
+        pairs = itertools.combinations_with_replacement(epochs, _SNAPSHOTS)
         least, pair = min((float(found[list(pair)].amin(0).sum()), pair) for pair in pairs)
         return least, Kept(tuple(pair[place] for place in found[list(pair)].argmin(0).tolist()), delta)
 
