@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from homing.models.network import Network, UserPart, linear_layers
+from homing.models.network import Network, UserPart
 
 
 class Scorer:
@@ -54,34 +54,22 @@ class _UserScorer:
     def __init__(self, network: Network) -> None:
         heads, delta = network.heads, network.user.folded()
         columns, places, biases = zip(*(part.folded() for part in network.baselines), strict=True)
-        self._heads, self._width = heads, network.width
+        self._sizes = [heads, *[network.width] * (len(network.baselines) + 1)]
         self._columns = torch.cat([_join(columns, heads), delta.columns], 1)
         self._places = torch.cat([_join(places, heads), delta.places], 1)
         self._bias = torch.cat([_join(biases, heads), delta.bias])
-        *layers, last = zip(*(linear_layers(part.tail) for part in network.baselines), strict=True)
-        self._layers = [
-            (torch.cat([own.bias for own in each]), _diagonal([own.weight.t() for own in each]))
-            for each in layers
-        ]
-        self._last = torch.cat([own.weight.t() for own in last])
+        self._tails = [part.tail for part in network.baselines]
 
     def __call__(self, columns: Tensor, places: Tensor) -> UserPart:
         first = torch.addmm(self._bias, columns, self._columns)
         if places.shape[1]:
             first += functional.embedding_bag(places, self._places, mode="sum")
-        baseline, hidden = first[:, : -self._width], first[:, -self._width :]
-        units = baseline[:, self._heads :].relu_()
-        for bias, weight in self._layers:
-            units = torch.addmm(bias, units, weight).relu_()
-        return UserPart(torch.addmm(baseline[:, : self._heads], units, self._last), hidden)
+        linear, *hidden, delta = torch.split(first, self._sizes, 1)
+        baseline = torch.stack([linear, *(tail(own) for tail, own in zip(self._tails, hidden, strict=True))])
+        return UserPart(baseline.sum(0), delta)
 
 
 def _join(parts: Sequence[Tensor], heads: int) -> Tensor:
     """Return [..., heads + all hidden units] of several [..., heads + hidden units]."""
     linear = torch.stack([part[..., :heads] for part in parts]).sum(0)
     return torch.cat([linear, *(part[..., heads:] for part in parts)], -1)
-
-
-def _diagonal(blocks: Sequence[Tensor]) -> Tensor:
-    """Return the matrix with these blocks along its diagonal, 0 elsewhere."""
-    return torch.block_diag(*blocks)  # type: ignore[no-untyped-call, no-any-return]
