@@ -131,7 +131,10 @@ class Baseline(nn.Module):
 
     def forward(self, columns: Tensor, places: Tensor) -> Tensor:
         """Return [n, heads] of float [n, columns] and int [n, categorical columns]."""
-        first = self.first(columns, places, self.gate * _GATE_RATE)
+        return self.outputs(self.first(columns, places, self.gate * _GATE_RATE))
+
+    def outputs(self, first: Tensor) -> Tensor:
+        """Return [n, heads] of the first layer's [n, heads + width]."""
         return first[:, : self.heads] + self.tail(first[:, self.heads :])  # type: ignore[no-any-return]
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from homing.models.network import Network, UserPart
+from homing.models.network import Folded, Network, UserPart
 
 
 class Scorer:
@@ -17,7 +15,10 @@ class Scorer:
     def __init__(self, network: Network, messages: Tensor) -> None:
         """Take the `of_messages` [messages, heads + width] of all messages that candidates may have."""
         self._heads, self._tail = network.heads, network.delta_tail
-        self._users = _UserScorer(network)
+        self._baselines = network.baselines
+        blocks = [*(baseline.folded() for baseline in self._baselines), network.user.folded()]
+        self._sizes = [len(block.bias) for block in blocks]
+        self._user = Folded(*(torch.cat(each, -1) for each in zip(*blocks, strict=True)))
         candidate = network.candidate.folded()
         self._weight = candidate.columns
         self.message = len(candidate.places)  # where the messages' rows begin
@@ -27,7 +28,12 @@ class Scorer:
 
     def of_users(self, columns: Tensor, places: Tensor) -> UserPart:
         """Return the rows' part, once a row."""
-        return self._users(columns, places)
+        first = torch.addmm(self._user.bias, columns, self._user.columns)
+        if places.shape[1]:
+            first += functional.embedding_bag(places, self._user.places, mode="sum")
+        *parts, hidden = torch.split(first, self._sizes, 1)
+        outputs = [own.outputs(part) for own, part in zip(self._baselines, parts, strict=True)]
+        return UserPart(torch.stack(outputs).sum(0), hidden)
 
     def delta(self, hidden: Tensor, row: Tensor, columns: Tensor, index: Tensor, sent: Tensor) -> Tensor:
         """Return what each candidate changes [n, heads].
@@ -43,33 +49,3 @@ class Scorer:
         linear, first = own[:, : self._heads], own[:, self._heads :]
         delta: Tensor = self._tail(first.add_(hidden.index_select(0, row)))
         return delta.add_(linear).mul_(sent)
-
-
-class _UserScorer:
-    """The baselines beside each other as one network, and the rows' share of delta's first layer.
-
-    Outputs of the first layer: the linear path of all baselines [heads], their hidden units, delta's.
-    """
-
-    def __init__(self, network: Network) -> None:
-        heads, delta = network.heads, network.user.folded()
-        columns, places, biases = zip(*(part.folded() for part in network.baselines), strict=True)
-        self._sizes = [heads, *[network.width] * (len(network.baselines) + 1)]
-        self._columns = torch.cat([_join(columns, heads), delta.columns], 1)
-        self._places = torch.cat([_join(places, heads), delta.places], 1)
-        self._bias = torch.cat([_join(biases, heads), delta.bias])
-        self._tails = [part.tail for part in network.baselines]
-
-    def __call__(self, columns: Tensor, places: Tensor) -> UserPart:
-        first = torch.addmm(self._bias, columns, self._columns)
-        if places.shape[1]:
-            first += functional.embedding_bag(places, self._places, mode="sum")
-        linear, *hidden, delta = torch.split(first, self._sizes, 1)
-        baseline = torch.stack([linear, *(tail(own) for tail, own in zip(self._tails, hidden, strict=True))])
-        return UserPart(baseline.sum(0), delta)
-
-
-def _join(parts: Sequence[Tensor], heads: int) -> Tensor:
-    """Return [..., heads + all hidden units] of several [..., heads + hidden units]."""
-    linear = torch.stack([part[..., :heads] for part in parts]).sum(0)
-    return torch.cat([linear, *(part[..., heads:] for part in parts)], -1)
