@@ -214,7 +214,7 @@ class Training(Section):
     calibration_share: float = Field(0.15, gt=0, lt=1, description="Share of the decisions to calibrate on.")
     test_share: float = Field(0.25, gt=0, lt=1, description="Share of the decisions to evaluate on.")
     max_rows: int = Field(5_000_000, ge=1, description="More decisions than this are sampled down by user.")
-    epochs: int = Field(8, ge=1, description="Passes over the training decisions; the best are kept.")
+    epochs: int = Field(8, ge=1, description="Most passes over the training decisions (stops early).")
     batch_size: int = Field(4096, ge=1, description="Decisions in a gradient step.")
     hidden: tuple[int, ...] = Field((128, 64), min_length=1, description="Widths of the hidden layers.")
     embedding: int = Field(8, ge=1, description="Width of categorical embeddings.")
