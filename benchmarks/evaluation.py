@@ -1,10 +1,9 @@
-"""Off-policy estimators: speed and memory beside obp, coverage of intervals, alarms of the propensity check.
+"""Off-policy estimators: speed and memory beside obp, alarms of the propensity check.
 
 python benchmarks/evaluation.py speed [rows]     obp is compared where it can be imported:
     python3.11 -m venv /tmp/obp && /tmp/obp/bin/pip install --ignore-requires-python --no-deps obp==0.5.7
     /tmp/obp/bin/pip install -e . scipy scikit-learn pandas seaborn tqdm pyyaml pyieoe torch
     /tmp/obp/bin/python benchmarks/evaluation.py speed 1000000
-python benchmarks/evaluation.py coverage [logs]  share of 95 % intervals that hold the truth
 python benchmarks/evaluation.py checks [logs]    share of right and wrong logs that propensity checks accuse
 """
 
@@ -27,12 +26,10 @@ from homing.evaluation import (
     check_chosen,
     check_distribution,
     cluster,
-    difference,
     dm,
     dr,
     importance_weights,
     ips,
-    on_policy,
     probability_bins,
     sndr,
     snips,
@@ -161,74 +158,6 @@ def speed(rows: int) -> None:
         )
 
 
-STATES, CHOICES = 8, 5
-
-
-class World:
-    """Users with a home state and a mood of their own; values are known exactly."""
-
-    def __init__(self, rare: float) -> None:
-        rng = np.random.default_rng(42)
-        self.chance = rng.uniform(0.25, 0.75, (STATES, CHOICES))
-        self.logging = 0.9 * rng.dirichlet(np.ones(CHOICES), STATES) + 0.1 / CHOICES
-        rarest = np.eye(CHOICES)[self.logging.argmin(axis=1)]
-        self.target = (1 - rare) * self.logging + rare * rarest
-        self.guess = np.tile(self.chance.mean(axis=0) + 0.05, (STATES, 1))  # wrong: it ignores the state
-        self.truth = float((self.target * self.chance).sum(axis=1).mean())
-        self.logged_truth = float((self.logging * self.chance).sum(axis=1).mean())
-
-    def estimates(self, rng: np.random.Generator, users: int) -> dict[str, tuple[Estimate, float]]:
-        size = rng.integers(1, 9, users)
-        user = np.repeat(np.arange(users), size)
-        rows = len(user)
-        home, mood = rng.integers(STATES, size=users)[user], rng.uniform(-0.2, 0.2, users)[user]
-        state = np.where(rng.random(rows) < 0.7, home, rng.integers(STATES, size=rows))
-        action = (rng.random((rows, 1)) > self.logging.cumsum(axis=1)[state][:, :-1]).sum(axis=1)
-        reward = (rng.random(rows) < self.chance[state, action] + mood).astype(np.float64)
-        weight = importance_weights(self.target[state, action], self.logging[state, action])
-        target, guess = self.target[state].ravel(), self.guess[state].ravel()
-        offsets = np.arange(0, rows * CHOICES + 1, CHOICES)
-        groups = cluster(user, rows)
-        of_choice = self.guess[state, action]
-        found = {
-            "ips": ips(reward, weight, groups),
-            "snips": snips(reward, weight, groups),
-            "dm": dm(target, offsets, guess, groups),
-            "dr": dr(reward, weight, target, guess, of_choice, offsets, groups),
-            "sndr": sndr(reward, weight, target, guess, of_choice, offsets, groups),
-        }
-        found["snips, bootstrap"] = bootstrap(found["snips"], 300, int(rng.integers(2**31)))
-        found["dr, bootstrap"] = bootstrap(found["dr"], 300, int(rng.integers(2**31)))
-        found["dr, users ignored"] = dr(reward, weight, target, guess, of_choice, offsets)
-        values = {name: (estimate, self.truth) for name, estimate in found.items()}
-        lift = difference(found["dr"], on_policy(reward, groups))
-        return values | {"dr - on_policy": (lift, self.truth - self.logged_truth)}
-
-
-def coverage(logs: int) -> None:
-    for users in (100, 500):
-        for label, rare in (("good", 0.05), ("medium", 0.3), ("thin", 1.0)):
-            world = World(rare)
-            rng = np.random.default_rng(1)
-            inside: dict[str, list[bool]] = {}
-            errors: dict[str, list[float]] = {}
-            shares, warned = [], 0
-            for _ in range(logs):
-                for name, (estimate, truth) in world.estimates(rng, users).items():
-                    inside.setdefault(name, []).append(estimate.low <= truth <= estimate.high)
-                    errors.setdefault(name, []).append(estimate.value - truth)
-                    if name == "ips":
-                        shares.append(estimate.effective_size / estimate.decisions)
-                        warned += bool(estimate.warnings)
-            share = f"effective share {np.mean(shares):.2f}, {warned / logs:.0%} of {logs} logs warned"
-            print(f"\n{users} users of 1 to 8 decisions, {label} overlap, {share}; truth {world.truth:.4f}")
-            print("estimator            coverage      bias      RMSE")
-            for name, hits in inside.items():
-                error = np.array(errors[name])
-                rmse = np.sqrt(np.square(error).mean())
-                print(f"{name:<20} {np.mean(hits):8.3f} {error.mean():+9.4f} {rmse:9.4f}")
-
-
 def logged(rng: np.random.Generator, rows: int, boost: float) -> tuple[Any, ...]:
     counts = rng.integers(2, 15, rows)
     offsets = np.concatenate([[0], np.cumsum(counts)])
@@ -277,7 +206,7 @@ def checks(logs: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    jobs = {"speed": (speed, 1_000_000), "coverage": (coverage, 1000), "checks": (checks, 300)}
+    jobs = {"speed": (speed, 1_000_000), "checks": (checks, 300)}
     if not arguments or arguments[0] not in jobs:
         raise SystemExit(__doc__)
     job, default = jobs[arguments[0]]

@@ -92,6 +92,7 @@ def test_init_twice_changes_nothing(homing: Homing, tmp_path: Path) -> None:
     assert "is a workspace already" in ran.err
 
 
+@pytest.mark.e2e
 def test_train_and_evaluate(homing: Homing, workspace: Path, small_world: SmallWorld) -> None:
     trained = told(homing, "train", "-w", workspace)
     assert trained["release"].startswith("r-")
@@ -102,8 +103,14 @@ def test_train_and_evaluate(homing: Homing, workspace: Path, small_world: SmallW
     shown = homing("evaluate", "-w", workspace, "--policies", "hold")
     assert "annoyance (dismissed at least once, within 1d of the decision)" in shown.out
     assert re.search(r"^hold +(better|worse|cannot tell|do not trust)", shown.out, re.M)
+    assert re.search(r"The learned policy may( not)? go to a test on users\.", shown.out)
+    assert "by estimator" not in shown.out
+    words = homing("evaluate", "-w", workspace, "--policies", "current,candidate", "--estimators")
+    assert re.search(r"^learned +SNIPS +", words.out, re.M)
+    assert "annoyance, by estimator" in words.out
 
 
+@pytest.mark.e2e
 def test_plan_and_explain_and_report(homing: Homing, workspace: Path, small_world: SmallWorld) -> None:
     at = format_time(small_world.end + DAY)
     plan = told(homing, "plan", "--at", at, "-w", workspace)
@@ -135,6 +142,7 @@ def test_explain_a_decision(homing: Homing, small_world: SmallWorld) -> None:
     assert f"logged propensity {row['propensity']:.4g}" in shown.out
 
 
+@pytest.mark.e2e
 def test_run_is_all_of_it_at_the_end_of_the_log(
     homing: Homing, small_world: SmallWorld, tmp_path: Path
 ) -> None:
@@ -150,6 +158,7 @@ def test_run_is_all_of_it_at_the_end_of_the_log(
     assert {finding["level"] for finding in doctor} == {"ok"}
 
 
+@pytest.mark.e2e
 def test_demo_in_a_workspace_of_ones_own(homing: Homing, tmp_path: Path) -> None:
     Workspace.create(tmp_path / "demo", SMALL_TOML)
     ran = homing("demo", tmp_path / "demo", "--users", 200, "--days", DAYS, "--trial", 7)

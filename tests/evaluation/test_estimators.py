@@ -1,6 +1,5 @@
 """Estimators against arithmetic by hand, against enumeration of all logs, and by their properties."""
 
-import itertools
 import math
 
 import numpy as np
@@ -11,6 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from homing.evaluation import difference, dm, dr, importance_weights, ips, on_policy, policy_mean, sndr, snips
 from homing.schema import InputError
+
+from .solvable import CHANCE, GUESS, LOGGING, POLICY, STATE, TRUTH, expectation, logs
 
 # Three decisions of two users. Weights: target / propensity of the choice.
 REWARD = np.array([1.0, 0.0, 2.0])
@@ -95,54 +96,26 @@ def test_clusters_widen_the_interval_of_repeated_decisions():
     assert clustered > on_policy(reward).std_error
 
 
-# A world that can be solved: two states, two or three candidates, outcomes 0 or 1 with known chances.
-STATE = (0.4, 0.6)
-LOGGING = (np.array([0.5, 0.3, 0.2]), np.array([0.8, 0.2]))
-POLICY = (np.array([0.1, 0.2, 0.7]), np.array([0.3, 0.7]))
-CHANCE = (np.array([0.2, 0.9, 0.5]), np.array([0.6, 0.1]))
-GUESS = (np.array([0.4, 0.4, 0.9]), np.array([0.9, 0.3]))  # wrong on purpose
-TRUTH = sum(share * float(pi @ chance) for share, pi, chance in zip(STATE, POLICY, CHANCE, strict=True))
-
-
-def enumerate_logs(rows):
-    """Every log of `rows` decisions, and its probability."""
-    cases = []
-    for state, action in ((s, a) for s in (0, 1) for a in range(len(LOGGING[s]))):
-        for outcome in (0, 1):
-            right = CHANCE[state][action] if outcome else 1 - CHANCE[state][action]
-            cases.append((STATE[state] * LOGGING[state][action] * right, state, action, outcome))
-    for log in itertools.product(cases, repeat=rows):
-        yield math.prod(case[0] for case in log), log
-
-
 def estimate(name, log):
-    state = [case[1] for case in log]
-    action = [case[2] for case in log]
-    reward = np.array([case[3] for case in log], float)
-    weight = np.array([POLICY[s][a] / LOGGING[s][a] for s, a in zip(state, action, strict=True)])
     if name in ("ips", "snips"):
-        return {"ips": ips, "snips": snips}[name](reward, weight).value
-    target = np.concatenate([POLICY[s] for s in state])
-    guess = np.concatenate([GUESS[s] for s in state])
-    offsets = np.cumsum([0, *(len(POLICY[s]) for s in state)])
-    of_choice = np.array([GUESS[s][a] for s, a in zip(state, action, strict=True)])
+        return {"ips": ips, "snips": snips}[name](log.reward, log.weight).value
     if name == "dm":
-        return dm(target, offsets, guess).value
-    return {"dr": dr, "sndr": sndr}[name](reward, weight, target, guess, of_choice, offsets).value
+        return dm(log.of_all(POLICY), log.offsets, log.of_all(GUESS)).value
+    return {"dr": dr, "sndr": sndr}[name](*log.doubly_robust).value
 
 
-def expectation(name, rows):
-    return sum(probability * estimate(name, log) for probability, log in enumerate_logs(rows))
+def mean_estimate(name, rows):
+    return expectation(lambda log: estimate(name, log), rows)
 
 
 @pytest.mark.parametrize("name", ["ips", "dr"])
 def test_unbiased_over_all_logs(name):
-    assert sum(probability for probability, _ in enumerate_logs(2)) == pytest.approx(1)
-    assert expectation(name, 2) == pytest.approx(TRUTH, abs=1e-12)
+    assert sum(probability for probability, _ in logs(2)) == pytest.approx(1)
+    assert mean_estimate(name, 2) == pytest.approx(TRUTH, abs=1e-12)
 
 
 def test_self_normalised_bias_shrinks_with_the_log():
-    biases = [abs(expectation("snips", rows) - TRUTH) for rows in (1, 2, 3)]
+    biases = [abs(mean_estimate("snips", rows) - TRUTH) for rows in (1, 2, 3)]
     assert biases[0] > biases[1] > biases[2] > 0
 
 
@@ -152,12 +125,12 @@ def test_self_normalised_of_one_decision_forgets_its_weight():
         share * float(policy @ (chance - guess))
         for share, policy, chance, guess in zip(STATE, LOGGING, CHANCE, GUESS, strict=True)
     )
-    assert expectation("sndr", 1) == pytest.approx(expectation("dm", 1) + logged, abs=1e-12)
+    assert mean_estimate("sndr", 1) == pytest.approx(mean_estimate("dm", 1) + logged, abs=1e-12)
 
 
 def test_direct_estimate_keeps_the_bias_of_its_predictions():
     wrong = sum(share * float(pi @ guess) for share, pi, guess in zip(STATE, POLICY, GUESS, strict=True))
-    assert expectation("dm", 2) == pytest.approx(wrong, abs=1e-12)
+    assert mean_estimate("dm", 2) == pytest.approx(wrong, abs=1e-12)
     assert abs(wrong - TRUTH) > 0.01
 
 

@@ -13,7 +13,7 @@ from homing.evaluation import (
     support,
     weight_tail,
 )
-from homing.evaluation.tail import pareto_shape, pareto_threshold
+from homing.evaluation.diagnostics.tail import pareto_shape, pareto_threshold
 from homing.schema import InputError
 from homing.schema.config import Evaluation
 
@@ -170,3 +170,14 @@ def test_thresholds_come_from_the_configuration():
 def test_a_tail_of_nothing_is_an_error():
     with pytest.raises(InputError, match="no overlap"):
         weight_tail([0.0, 0.0])
+
+
+def test_a_log_that_two_decisions_speak_for_is_refused_in_plain_words():
+    weight = np.full(50_000, 0.001)
+    weight[[7, 90]] = 20_000.0
+    notes = diagnose(weight).warnings
+    assert notes[0] == (
+        "thin overlap: 50,000 decisions count for 2.0 (at least 200 are needed; the largest weight is "
+        "20,000.0); do not trust it"
+    )
+    assert not diagnose(weight).trusted

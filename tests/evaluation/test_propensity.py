@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from homing.evaluation import check_chosen, check_distribution, probability_bins
-from homing.evaluation.propensity import chi_square_tail
+from homing.evaluation.diagnostics.propensity import chi_square_tail
 from homing.schema import InputError
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 import pytest
 from small_world import SmallWorld
 
-from homing import evaluation
 from homing.lifecycle.alerts import evaluation_alerts
 from homing.lifecycle.evaluate import evaluate
 from homing.lifecycle.plan import plan
@@ -17,13 +16,6 @@ from homing.store import Workspace
 FINE = Agreement(rows=100, other_set=0, lost=0)
 
 
-def check(passed: bool, *warnings: str) -> evaluation.PropensityCheck:
-    import numpy as np
-
-    found = evaluation.check_chosen(np.full(400, 0.5), np.full(400, 2), None, {})
-    return dataclasses.replace(found, passed=passed, warnings=warnings)
-
-
 def values(value: float = 1.0, guardrail: float | None = None, direction: str = "up") -> Values:
     learned = PolicyValue("learned", Estimate(value), "better", learned=True)
     table = ObjectiveValues("sales", "number", (learned,), direction, 1.0, guardrail)  # type: ignore[arg-type]
@@ -33,10 +25,10 @@ def values(value: float = 1.0, guardrail: float | None = None, direction: str = 
 def alerts(
     found: Values | None = None,
     agreement: Agreement = FINE,
-    passed: evaluation.PropensityCheck | None = None,
+    faults: tuple[str, ...] = (),
     truth: tuple[Truth, ...] = (),
 ) -> tuple[Alert, ...]:
-    return evaluation_alerts(Config(), found or values(), truth, agreement, passed or check(True))
+    return evaluation_alerts(Config(), found or values(), truth, agreement, faults)
 
 
 def test_nothing_wrong_is_no_alert() -> None:
@@ -44,7 +36,7 @@ def test_nothing_wrong_is_no_alert() -> None:
 
 
 def test_wrong_propensities_are_critical() -> None:
-    (alert,) = alerts(passed=check(False, "hold was drawn in 30 % of decisions, and 50 % were promised"))
+    (alert,) = alerts(faults=("hold was drawn in 30 % of decisions, and 50 % were promised",))
     assert alert.level == "critical"
     assert alert.sentence.startswith("Hold was drawn in 30 %")
     assert alert.next_step
@@ -58,7 +50,7 @@ def test_a_replay_that_differs_is_told_with_numbers() -> None:
 
 
 def test_an_objective_that_never_varied_is_a_warning_with_a_next_step() -> None:
-    (alert,) = evaluation_alerts(Config(), values(), (), FINE, check(True), ("opt_out",))
+    (alert,) = evaluation_alerts(Config(), values(), (), FINE, (), ("opt_out",))
     assert (alert.level, alert.subject) == ("warning", "Objective opt_out")
     assert "never varied" in alert.sentence
     assert "objectives.opt_out" in alert.next_step
@@ -108,6 +100,7 @@ def test_a_guardrail_of_the_file_reaches_the_alert() -> None:
     assert config.objectives["sales"].guardrail == 0.5
 
 
+@pytest.mark.e2e
 def test_an_event_that_has_not_happened_yet_does_not_stop_a_run(
     small_world: SmallWorld, copied: Callable[[], Workspace]
 ) -> None:

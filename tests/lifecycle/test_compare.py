@@ -150,6 +150,7 @@ def test_several_worlds_are_pooled() -> None:
     assert standing.by_seed == pytest.approx([gap.mean() for gap in gaps])
 
 
+@pytest.mark.e2e
 def test_trained_policies_learn_from_other_people_and_the_ground_is_kept(tmp_path: Path) -> None:
     config = parse_config(tomllib.loads(SMALL_TOML))
     school = Schooling(400, 28, tmp_path)

@@ -5,37 +5,11 @@ import numpy as np
 import pytest
 from small_world import SmallWorld
 
-from homing import evaluation
-from homing.lifecycle.estimates import best_constant, judge, meaning_of, objective_values, unit_of
+from homing.lifecycle.estimates import best_constant, meaning_of, objective_values, unit_of
 from homing.lifecycle.verdict import verdict
 from homing.report.facts import Estimate, Judgement, ObjectiveValues, PolicyValue, Values
 from homing.schema import parse_config
 from homing.schema.config import Objective
-
-
-def gap(low: float, high: float) -> evaluation.Estimate:
-    plain = evaluation.on_policy(np.array([0.0, 1.0]))
-    return dataclasses.replace(plain, value=(low + high) / 2, low=low, high=high)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "direction", "expected"),
-    [
-        (0.1, 0.2, "up", "better"),
-        (-0.2, -0.1, "up", "worse"),
-        (-0.1, 0.2, "up", "cannot_tell"),
-        (0.1, 0.2, "down", "worse"),
-        (-0.2, -0.1, "down", "better"),
-        (-0.1, 0.2, "down", "cannot_tell"),
-        (math.nan, math.nan, "up", "cannot_tell"),
-    ],
-)
-def test_judgements(low: float, high: float, direction: str, expected: str) -> None:
-    assert judge(gap(low, high), (), direction) == (expected, "")  # type: ignore[arg-type]
-
-
-def test_a_doubt_outweighs_any_interval_and_is_named() -> None:
-    assert judge(gap(1.0, 2.0), ("thin overlap", "heavy tail"), "up") == ("do_not_trust", "thin overlap")
 
 
 def policy(
@@ -206,6 +180,7 @@ def test_an_objective_of_the_only_weight_comes_first_and_is_the_utility(small_wo
         user=np.array([1, 2]),
         release=np.zeros(rows, np.int32),
         test=np.ones(rows, np.bool_),
+        day=np.zeros(rows, "datetime64[D]"),
         message=np.array([0, -1], np.int32),
         channel=np.array([0, -1], np.int16),
         propensity=np.full(rows, 0.5),
@@ -216,6 +191,9 @@ def test_an_objective_of_the_only_weight_comes_first_and_is_the_utility(small_wo
         weight=np.array([[2.0], [0.0]], np.float32),
         direct=np.array([[[0.5, 6]], [[0.5, 4]]], np.float32),
         send=np.ones((rows, 1), np.float32),
+        traits=np.zeros((rows, 0), np.int32),
+        stage=np.zeros(rows, np.int8),
+        domains=np.zeros((rows, 0), np.bool_),
         lift=np.zeros((rows, 0, 2), np.float32),
     )
     tables = objective_values(config, release, ["constant:a"], valued)

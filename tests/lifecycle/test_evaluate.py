@@ -1,12 +1,14 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from small_world import SmallWorld
 
 from homing.lifecycle.evaluate import evaluate
 from homing.store import Workspace
 
 
+@pytest.mark.e2e
 def test_a_plan_whose_outcomes_are_not_known_changes_no_estimate(
     small_world: SmallWorld, copied: Callable[[], Workspace]
 ) -> None:

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from small_world import SmallWorld
 
-from homing.decision import Context
-from homing.lifecycle.policies import Habit, make_policy, policy_names
-from homing.schema import Candidates, InputError, Instants
+from homing.decision import Context, Policy
+from homing.decision.contract import PolicyContract
+from homing.lifecycle.entrants import CautiousRandom
+from homing.lifecycle.policies import Habit, habit_of, make_policy, policy_names
+from homing.schema import Candidates, InputError, Instants, Shard
 
 
 def candidates(message: list[list[int]], channel: list[list[int]]) -> Candidates:
@@ -80,3 +82,13 @@ def _no_shard(world: SmallWorld):  # type: ignore[no-untyped-def]
     from homing.store import load_shard
 
     return load_shard(world.workspace, 0).shard
+
+
+class TestRandom(PolicyContract):
+    def make(self, shard: Shard) -> Policy:
+        return CautiousRandom()
+
+
+class TestHabit(PolicyContract):
+    def make(self, shard: Shard) -> Policy:
+        return habit_of("foreign", [shard.decisions], -1, shard.vocabularies)  # of no release

@@ -18,6 +18,7 @@ from homing.report.facts import (
     Expected,
     Facts,
     Funnel,
+    Gate,
     Header,
     Health,
     HourRow,
@@ -33,6 +34,7 @@ from homing.report.facts import (
     Quality,
     Quarantined,
     Schedule,
+    SegmentGain,
     Series,
     Stage,
     TableHealth,
@@ -297,7 +299,12 @@ def _values() -> Values:
                 ),
             )
         )
-    return Values(tuple(objectives), 412_380)
+    gate = Gate(True, ("The candidate is better on utility: the difference is +0.0128 [+0.0083, +0.0173].",))
+    segments = (
+        SegmentGain("x_country", "SE", around(0.021, 0.009), 0.62, "better"),
+        SegmentGain("x_country", "(other)", around(-0.004, 0.012), 0.38, "cannot_tell"),
+    )
+    return Values(tuple(objectives), 412_380, gate=gate, segments=segments)
 
 
 def _uplift(random: np.random.Generator) -> tuple[Uplift, ...]:

@@ -150,10 +150,11 @@ def train(workspace: Folder = HERE, as_json: Json = False) -> None:
 def evaluate(
     workspace: Folder = HERE,
     policies: Annotated[str, typer.Option(help="Policies to compare, separated by commas.")] = "",
+    estimators: Annotated[bool, typer.Option(help="Print what each estimator says, too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Estimate what policies are worth, from decisions that training never saw."""
-    _evaluate(_open(workspace), _names(policies), as_json)
+    _evaluate(_open(workspace), _names(policies), as_json, estimators=estimators)
 
 
 @app.command()
@@ -384,14 +385,24 @@ def _train(workspace: Workspace, as_json: bool, quiet: bool = False) -> None:
         _print(as_json, data, lambda console: show.trained(console, result))
 
 
-def _evaluate(workspace: Workspace, policies: list[str], as_json: bool, quiet: bool = False) -> Evaluated:
+def _evaluate(
+    workspace: Workspace,
+    policies: list[str],
+    as_json: bool,
+    quiet: bool = False,
+    estimators: bool = False,
+) -> Evaluated:
     from homing.app import show
     from homing.lifecycle.evaluate import evaluate as run_evaluate
 
     with _bars() as bars:
         result = run_evaluate(workspace, policies, bars)
     if not quiet:
-        _print(as_json, result.record.facts.to_dict(), lambda console: show.evaluated(console, result))
+        _print(
+            as_json,
+            result.record.facts.to_dict(),
+            lambda console: show.evaluated(console, result, estimators),
+        )
     return result
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from homing.lifecycle.plan import Planned
     from homing.lifecycle.simulate import Simulated
     from homing.lifecycle.train import Trained
-    from homing.report.facts import Alert, ArmMeasure, Estimate, Facts, Trial
+    from homing.report.facts import Alert, ArmMeasure, Estimate, Facts, ObjectiveValues, Trial, Values
     from homing.report.leaderboard import Leaderboard, Measure, Score
     from homing.schema.reference import Key
     from homing.store import Finding, ImportSummary, IngestSummary
@@ -212,8 +212,8 @@ def trained(console: Console, result: Trained) -> None:
     )
 
 
-def evaluated(console: Console, result: Evaluated) -> None:
-    """Print what policies are worth, objective by objective."""
+def evaluated(console: Console, result: Evaluated, estimators: bool = False) -> None:
+    """Print what policies are worth, objective by objective; with `estimators`, what each of them says."""
     for objective in result.values.objectives:
         rows = []
         for policy in objective.policies:
@@ -225,6 +225,9 @@ def evaluated(console: Console, result: Evaluated) -> None:
             rows.append((policy.policy, verdict, value, versus, size))
         heads = ("policy", "verdict", "value", "difference from log", "effective n")
         table(console, f"{objective.objective} ({objective.meaning})", heads, rows, left=2)
+        if estimators:
+            _estimators(console, objective)
+    _segments(console, result.values)
     for fact in result.record.facts.truth or ():
         told = ", ".join(f"{e.name} {e.estimate.value:.4g} {_interval(e.estimate)}" for e in fact.estimators)
         console.print(
@@ -233,6 +236,41 @@ def evaluated(console: Console, result: Evaluated) -> None:
             markup=False,
         )
     alerts(console, result.record.facts.alerts)
+
+
+def _estimators(console: Console, objective: ObjectiveValues) -> None:
+    rows = [
+        (policy.policy, told.name, f"{told.estimate.value:.3g} {_interval(told.estimate)}", weight)
+        for policy in objective.policies
+        for told in policy.estimators
+        for weight in [f"{policy.max_weight:,.3g}"]
+    ]
+    heads = ("policy", "estimator", "value", "largest weight")
+    table(console, f"{objective.objective}, by estimator", heads, rows, left=2)
+
+
+def _segments(console: Console, values: Values) -> None:
+    told = [s for s in values.segments if s.judgement in ("better", "worse")]
+    if told:
+        rows = [
+            (
+                f"{s.column}: {s.segment}",
+                Text(s.judgement, _COLOURS[s.judgement]),
+                f"{s.gain.value:+.2g} {_interval(s.gain)}",
+                f"{s.share:.0%}",
+            )
+            for s in told
+        ]
+        heads = ("segment", "learned is", "difference from log", "decisions")
+        table(
+            console, f"Where it differs, {len(told)} of {len(values.segments)} segments", heads, rows, left=2
+        )
+    if values.gate is not None:
+        may = "may" if values.gate.allowed else "may not"
+        style = "green" if values.gate.allowed else "yellow"
+        console.print(Text(f"The learned policy {may} go to a test on users.", style))
+        for reason in values.gate.reasons:
+            console.print(Text(f"  {reason}", "dim"))
 
 
 def planned(console: Console, result: Planned) -> None:

@@ -28,8 +28,14 @@ class Clusters:
         return len(self.counts)
 
     def sums(self, values: Floats) -> Floats:
-        """Return the sum over each user's decisions of `values` [rows]: float64 [users]."""
+        """Return the sum over each user's decisions of `values` [rows]: float64 [users].
+
+        Raises:
+            InputError: only totals of these users were kept, as by `stream`, so rows cannot be told apart.
+        """
         if self.code is None:
+            if self.ids is not None:
+                raise InputError("user has no rows any more: only totals were kept; give the ids themselves")
             return values
         return sums_by(self.code, values, len(self))
 

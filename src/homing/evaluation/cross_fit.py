@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.inputs import one_dimensional, ragged
+from homing.evaluation.mix import mixed
 from homing.schema.errors import InputError
 
 Rows = NDArray[np.intp]
@@ -30,12 +31,7 @@ def folds_by_user(user_hash: NDArray[np.uint64], folds: int) -> NDArray[np.int8]
     if hashed.dtype != np.uint64:
         raise InputError(f"user_hash has dtype {hashed.dtype}, must be uint64")
     # the hash's own bits already chose the partition and the split, so they are mixed anew
-    # (splitmix64's finaliser, Steele, Lea & Flood 2014)
-    mixed = hashed + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    return (mixed % np.uint64(folds)).astype(np.int8)
+    return (mixed(hashed) % np.uint64(folds)).astype(np.int8)
 
 
 def cross_fit(

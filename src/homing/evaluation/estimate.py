@@ -24,6 +24,9 @@ from homing.schema.errors import InputError
 #: A normal interval over fewer clusters than this is too short (Cameron & Miller 2015, section VI).
 FEW_USERS: Final = 30
 
+#: What stands behind `low` and `high`; each is clustered by user.
+Interval = Literal["normal", "bootstrap", "empirical Bernstein", "confidence sequence", "simultaneous"]
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -59,7 +62,7 @@ class Estimate:
     low: float
     high: float
     confidence: float
-    interval: Literal["normal", "bootstrap"]
+    interval: Interval
     decisions: int
     users: int
     effective_size: float  # decisions, (sum w)^2 / sum w^2; NaN: the estimator has no weights

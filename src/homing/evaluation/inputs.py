@@ -103,35 +103,50 @@ def ragged(offsets: ArrayLike, candidates: int, rows: int | None = None) -> NDAr
     return array
 
 
+def choices(choice: ArrayLike, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `choice`, the place of each row's choice among all candidates, as int64 [rows].
+
+    Raises:
+        InputError: not integers, not of length `rows`, or not among the candidates of its row.
+    """
+    place = one_dimensional("choice", choice, len(offsets) - 1)
+    if place.dtype.kind not in "iu" or ((place < offsets[:-1]) | (place >= offsets[1:])).any():
+        raise InputError("choice must be the place of each row's choice among the candidates of that row")
+    return place.astype(np.int64, copy=False)
+
+
 def row_sums(values: NDArray[Any], offsets: NDArray[np.int64]) -> Floats:
     """Return the sum of `values` [m] over the candidates of each row: float64 [n]."""
     return np.add.reduceat(values, offsets[:-1], dtype=np.float64)
 
 
-def policy_mean(probability: ArrayLike, values: ArrayLike, offsets: ArrayLike) -> Floats:
+def policy_mean(
+    probability: ArrayLike, values: ArrayLike, offsets: ArrayLike, *, name: str = "target_probability"
+) -> Floats:
     """Return sum_a pi(a | x_i) values(x_i, a) of each row i: float64 [n].
 
     Args:
         probability: float [m] of a policy, over the candidates of all rows.
         values: float [m] in units of the outcome.
         offsets: int64 [n + 1].
+        name: of the probabilities, in errors.
 
     Raises:
         InputError: lengths differ, values are not finite, or a row's probabilities do not sum to 1.
     """
-    chance = one_dimensional("target_probability", probability)
+    chance = one_dimensional(name, probability)
     worth = one_dimensional("prediction", values, len(chance))
     bounds = ragged(offsets, len(chance))
     rows = len(bounds) - 1
     mean = np.empty(rows)
     for start in range(0, rows, _BLOCK):
         cut = bounds[start : start + _BLOCK + 1]
-        chance_here = shares("target_probability", chance[cut[0] : cut[-1]])
+        chance_here = shares(name, chance[cut[0] : cut[-1]])
         total = row_sums(chance_here, cut - cut[0])
         wrong = np.flatnonzero(np.abs(total - 1) > SUM_TOLERANCE)
         if len(wrong):
             raise InputError(
-                f"target_probability sums to {total[wrong[0]]:.6g} over the candidates of row "
+                f"{name} sums to {total[wrong[0]]:.6g} over the candidates of row "
                 f"{start + wrong[0]:,}, must be 1"
             )
         product = chance_here * finite("prediction", worth[cut[0] : cut[-1]])

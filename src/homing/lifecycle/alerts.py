@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from homing import evaluation
 from homing.lifecycle.valuation import Agreement
 from homing.report.facts import Alert, Truth, Values
 from homing.schema import Config
@@ -17,33 +16,32 @@ def evaluation_alerts(
     values: Values,
     truth: Sequence[Truth] | None,
     agreement: Agreement,
-    check: evaluation.PropensityCheck,
+    faults: Sequence[str],
     constant: Sequence[str] = (),
 ) -> tuple[Alert, ...]:
     """Return everything that an evaluation has to warn of, the worst first.
 
-    `constant` names the objectives whose outcome never varied in training.
+    `faults` are of the logged propensities; `constant` names the objectives whose outcome never varied in
+    training.
     """
     return (
-        *_log_alerts(agreement, check),
+        *_log_alerts(agreement, faults),
         *_constant_alerts(constant),
         *_overlap_alerts(values, truth),
         *_guardrail_alerts(config, values),
     )
 
 
-def _log_alerts(agreement: Agreement, check: evaluation.PropensityCheck) -> list[Alert]:
-    alerts = []
-    if not check.passed:
-        sentence = (check.warnings or ("logged propensities do not match what was drawn",))[0]
-        alerts.append(
-            Alert(
-                "critical",
-                "Propensities",
-                sentence[0].upper() + sentence[1:] + ". Every number below rests on them.",
-                "Find out how the log computed its propensities before using any estimate.",
-            )
+def _log_alerts(agreement: Agreement, faults: Sequence[str]) -> list[Alert]:
+    alerts = [
+        Alert(
+            "critical",
+            "Propensities",
+            fault[0].upper() + fault[1:] + ". Every number below rests on them.",
+            "Find out how the log computed its propensities before using any estimate.",
         )
+        for fault in faults
+    ]
     if agreement.lost:
         total = agreement.rows
         alerts.append(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing import evaluation
-from homing.evaluation import Clusters, Thresholds, cluster
+from homing.evaluation import Clusters, Direction, Thresholds, cluster
 from homing.lifecycle.release import Release
 from homing.lifecycle.valuation import Valued
 from homing.report.facts import (
     Estimate,
     EstimatorValue,
-    Judgement,
     ObjectiveValues,
     PolicyValue,
     Truth,
@@ -78,7 +76,7 @@ def _table(
     weights: NDArray[np.float64],
     objective: str,
     unit: Unit,
-    direction: Literal["up", "down"],
+    direction: Direction,
     spec: Objective | None = None,
 ) -> ObjectiveValues:
     policies: tuple[PolicyValue, ...] = ()
@@ -102,22 +100,17 @@ def _policies(
     valued: Valued,
     known: NDArray[np.bool_],
     weights: NDArray[np.float64],
-    direction: Literal["up", "down"],
+    direction: Direction,
 ) -> tuple[PolicyValue, ...]:
     settings, clusters = config.evaluation, cluster(valued.user[known], int(known.sum()))
     thresholds = Thresholds.of(settings)
-    used = np.flatnonzero(weights)  # outcomes that are not asked about may be incomplete
-
-    def worth(columns: NDArray[np.float32]) -> NDArray[np.float64]:
-        return columns[known][:, used].astype(np.float64) @ weights[used]
-
-    outcome, fitted = worth(valued.outcome), worth(valued.fitted)
+    outcome, fitted = worth(valued.outcome[known], weights), worth(valued.fitted[known], weights)
     logging = evaluation.on_policy(outcome, clusters, confidence=settings.confidence)
     found = [
         _estimators(
             outcome,
             fitted,
-            worth(valued.direct[:, policy]),
+            worth(valued.direct[known, policy], weights),
             valued.weight[known, policy].astype(np.float64),
             clusters,
             settings.confidence,
@@ -140,8 +133,7 @@ def _policies(
     for name, estimators in zip(names, found, strict=True):
         headline = estimators["DR"]
         gap = evaluation.difference(headline, logging)
-        doubts = headline.warnings
-        judgement, reason = judge(gap, doubts, direction)
+        verdict = evaluation.judge(gap, headline.warnings, direction)
         bootstrapped = (
             evaluation.bootstrap(headline, settings.bootstrap, config.training.seed)
             if settings.bootstrap
@@ -157,8 +149,8 @@ def _policies(
             PolicyValue(
                 policy=name,
                 value=shown(headline),
-                judgement=judgement,
-                reason=reason,
+                judgement=verdict.judgement,
+                reason=verdict.reason,
                 versus_logging=shown(gap),
                 versus_constant=versus,
                 estimators=tuple(listed),
@@ -169,6 +161,13 @@ def _policies(
             )
         )
     return tuple(rows)
+
+
+def worth(columns: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return objectives [rows, objectives] by their weights: [rows]; those without weight may be unknown."""
+    used = np.flatnonzero(weights)
+    weighted: NDArray[np.float64] = columns[:, used].astype(np.float64) @ weights[used]
+    return weighted
 
 
 def _estimators(
@@ -200,18 +199,6 @@ def _estimators(
     }
 
 
-def judge(
-    gap: evaluation.Estimate, doubts: Sequence[str], direction: Literal["up", "down"]
-) -> tuple[Judgement, str]:
-    """Return what a difference from the logging policy means; for a doubt also why."""
-    if doubts:
-        return "do_not_trust", doubts[0]
-    better, worse = (gap.low > 0, gap.high < 0) if direction == "up" else (gap.high < 0, gap.low > 0)
-    if better or worse:
-        return ("better" if better else "worse"), ""
-    return "cannot_tell", ""
-
-
 def best_constant(tables: Sequence[ObjectiveValues]) -> str | None:
     """Return the constant policy (hold among them) of the highest value in the first table.
 
@@ -226,7 +213,7 @@ def best_constant(tables: Sequence[ObjectiveValues]) -> str | None:
     return _best(values, first.direction)
 
 
-def _best(values: dict[str, float], direction: Literal["up", "down"]) -> str | None:
+def _best(values: dict[str, float], direction: Direction) -> str | None:
     known = {name: value for name, value in values.items() if np.isfinite(value)}
     if not known:
         return None

@@ -20,12 +20,13 @@ from homing.decision import Policy, Softmax
 from homing.evaluation import folds_by_user
 from homing.lifecycle.alerts import evaluation_alerts
 from homing.lifecycle.estimates import compare_logs, objective_values
-from homing.lifecycle.policies import make_policy, policy_names
+from homing.lifecycle.policies import ALIASES, make_policy, policy_names
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.quality import model_quality, propensities, qini_curves
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, load_release
 from homing.lifecycle.replay import observed_until
+from homing.lifecycle.segments import gate_of, segment_gains
 from homing.lifecycle.splits import LEFT_OUT, TEST
 from homing.lifecycle.train import heads_of
 from homing.lifecycle.valuation import Agreement, Chosen, Predict, Valued, gather_chosen, value_decisions
@@ -55,7 +56,8 @@ def evaluate(
 
     Args:
         workspace: with a log and a release.
-        policies: names as in `evaluation.policies`; empty: the configured ones.
+        policies: names as in `evaluation.policies`, or `current` for the policy that wrote the log and
+            `candidate` for the learned one; empty: the configured ones.
         progress: where to report.
 
     Raises:
@@ -70,7 +72,9 @@ def evaluate(
         for partition in range(workspace.ledger.partitions)
     ]
     compared = _foreign_logs(logs)
-    names = tuple(policies) or policy_names(workspace.config, release, vocabularies)
+    names = tuple(ALIASES.get(name, name) for name in policies) or policy_names(
+        workspace.config, release, vocabularies
+    )
     names = ("learned", *names) if "learned" not in names else names
     names = (*names, *(f"release:{vocabularies.releases.names[code]}" for code in compared))
     named = [
@@ -135,13 +139,20 @@ def _conclude(
         )
     )
     tables = objective_values(config, release, [policy.name for policy in named], held_out)
-    values = Values(objectives=tables, decisions=len(held_out), confidence=config.evaluation.confidence)
+    faults, checks = propensities(vocabularies, held_out, config.evaluation.confidence)
+    learned = [policy.name for policy in named].index("learned")
+    values = Values(
+        objectives=tables,
+        decisions=len(held_out),
+        confidence=config.evaluation.confidence,
+        gate=gate_of(tables, faults),
+        segments=segment_gains(config, release, vocabularies, held_out, learned),
+    )
     truth: tuple[Truth, ...] | None = None
     if compared:
         truth = compare_logs(
             config, release, vocabularies, [policy.name for policy in named], valued, compared
         )
-    check, checks = propensities(vocabularies, held_out, config.evaluation.confidence)
     facts = stage_facts(
         workspace,
         "evaluate",
@@ -152,7 +163,7 @@ def _conclude(
         truth=truth,
         weights=_sweeps(release, held_out, len(named)),
         uplift=qini_curves(config, release, vocabularies, held_out) or None,
-        alerts=evaluation_alerts(config, values, truth, agreement, check, release.model.summary.constant),
+        alerts=evaluation_alerts(config, values, truth, agreement, faults, release.model.summary.constant),
         health=Health(tables=(), propensity=checks),
     )
     return Record("evaluate", facts)

@@ -13,6 +13,8 @@ from homing.schema import Config, Decisions, InputError, Vocabularies
 from homing.schema.errors import nearest
 from homing.store import Workspace
 
+#: Other names for the policy that wrote the log, which is always shown, and for the release's.
+ALIASES = {"current": "logging", "candidate": "learned"}
 _FEW_MESSAGES = 5  # with so few, sending one of them to all is a policy worth beating
 
 
@@ -39,7 +41,8 @@ class Habit:
         mass = self.chosen[candidates.message, candidates.channel] / shared[place]
         total = np.add.reduceat(mass, candidates.offsets[:-1])
         alone = candidates.is_hold.astype(np.float64)
-        return np.where(total[row] > 0, mass / np.where(total > 0, total, 1)[row], alone)
+        share = np.where(total[row] > 0, mass / np.where(total > 0, total, 1)[row], alone)
+        return context.with_forced(share)
 
 
 def habit_of(name: str, decisions: list[Decisions], code: int, vocabularies: Vocabularies) -> Habit:

@@ -83,8 +83,8 @@ def model_quality(config: Config, release: Release, valued: Valued) -> Quality:
 
 def propensities(
     vocabularies: Vocabularies, valued: Valued, confidence: float
-) -> tuple[evaluation.PropensityCheck, tuple[PropensityCheck, ...]]:
-    """Check logged propensities against what was drawn, by channel and hold.
+) -> tuple[tuple[str, ...], tuple[PropensityCheck, ...]]:
+    """Return what is wrong with logged propensities, by channel and hold and day by day, and the former.
 
     A logging policy that never held is taken to have been unable to.
     """
@@ -100,7 +100,11 @@ def propensities(
         if valued.offered[:, code].any():
             groups[name] = (valued.channel == code, valued.offered[:, code].astype(np.int64))
     users = cluster(valued.user, len(valued))
-    check = evaluation.check_chosen(valued.propensity, valued.offered.sum(axis=1) + could_hold, users, groups)
+    counts = valued.offered.sum(axis=1) + could_hold
+    faults = (
+        *evaluation.check_chosen(valued.propensity, counts, users, groups).warnings,
+        *evaluation.check_days(valued.propensity, counts, valued.day, valued.user).warnings,
+    )
     shown = []
     for name, (chosen, count) in groups.items():
         offered = float(np.sum(count))
@@ -118,7 +122,7 @@ def propensities(
                 Estimate(share.value * scale, share.low * scale, share.high * scale),
             )
         )
-    return check, tuple(shown)
+    return faults, tuple(shown)
 
 
 def qini_curves(

@@ -18,6 +18,7 @@ from homing.lifecycle.progress import Progress
 from homing.lifecycle.release import Release
 from homing.lifecycle.replay import View, chosen_candidates, observed_until, outcomes_of
 from homing.schema import Candidates, Features, InputError, Shard
+from homing.state import stages
 from homing.store import Workspace, load_shard
 
 #: Which decisions of a shard to look at: bool [decisions].
@@ -43,6 +44,7 @@ class Valued:
     user: NDArray[np.int64]  # [rows] unique over shards
     release: NDArray[np.int32]  # [rows] code of the release that logged it
     test: NDArray[np.bool_]  # [rows] held out from training
+    day: NDArray[np.datetime64]  # [rows] of the epoch, in UTC
     message: NDArray[np.int32]  # [rows] logged choice, -1: hold
     channel: NDArray[np.int16]  # [rows] logged choice, -1: hold
     propensity: NDArray[np.float64]  # [rows] logged
@@ -53,6 +55,9 @@ class Valued:
     weight: NDArray[np.float32]  # [rows, policies] target probability of the choice by its propensity
     direct: NDArray[np.float32]  # [rows, policies, objectives] sum over candidates of pi times fitted
     send: NDArray[np.float32]  # [rows, policies] probability of sending anything
+    traits: NDArray[np.int32]  # [rows, features] code of the user's categorical features, -1: missing
+    stage: NDArray[np.int8]  # [rows] of the user's lifecycle, a place in STAGES
+    domains: NDArray[np.bool_]  # [rows, domains] whether the domain has a candidate
     lift: NDArray[np.float32]  # [rows, messages, objectives] expected beyond hold; NaN: not eligible
 
     def __len__(self) -> int:
@@ -154,6 +159,7 @@ def value_decisions(
                 user=(np.int64(partition) << 40) + user,
                 release=log.release[seen.row],
                 test=test[seen.row],
+                day=log.epoch_at[seen.row].astype("datetime64[us]").astype("datetime64[D]"),
                 message=log.message[seen.row],
                 channel=log.channel[seen.row],
                 propensity=log.propensity[seen.row],
@@ -164,6 +170,9 @@ def value_decisions(
                 weight=np.stack(weight, axis=1).astype(np.float32),
                 direct=np.stack(direct, axis=1).astype(np.float32),
                 send=np.stack(send, axis=1).astype(np.float32),
+                traits=shard.users.categorical[user],
+                stage=stages(features, release.view.layout),
+                domains=_domains(seen.candidates, shard),
                 lift=_lift(seen.candidates.message, seen.candidates.row, values, starts, lift_messages),
             )
             found.append((valued, Agreement(len(row), int((~seen.same_set).sum()), seen.lost)))
@@ -187,6 +196,15 @@ def _offered(candidates: Candidates, channels: int) -> NDArray[np.int32]:
     cell = candidates.row[sends] * channels + candidates.channel[sends]
     counts = np.bincount(cell, minlength=len(candidates.rows) * channels)
     return counts.reshape(len(candidates.rows), channels).astype(np.int32)
+
+
+def _domains(candidates: Candidates, shard: Shard) -> NDArray[np.bool_]:
+    sends = np.flatnonzero(~candidates.is_hold)
+    domain = shard.messages.domain[candidates.message[sends]]
+    known = domain >= 0
+    found = np.zeros((len(candidates.rows), len(shard.vocabularies.domains)), np.bool_)
+    found[candidates.row[sends[known]], domain[known]] = True
+    return found
 
 
 def _lift(

@@ -234,6 +234,25 @@ class ObjectiveValues:
 
 
 @dataclass(frozen=True)
+class SegmentGain:
+    """What the learned policy would bring beyond the log's in one segment, on the utility."""
+
+    column: str
+    segment: str
+    gain: Estimate  # per decision; the intervals of all segments hold together
+    share: float  # of the decisions
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Whether the learned policy may go to a test on users."""
+
+    allowed: bool
+    reasons: tuple[str, ...]  # sentences
+
+
+@dataclass(frozen=True)
 class Values:
     """What policies are worth, estimated from the log."""
 
@@ -242,6 +261,8 @@ class Values:
     confidence: float = 0.95
     headline: str = "DR"  # the estimator behind PolicyValue.value
     logging: str = "logging"  # name of the policy that wrote the log
+    gate: Gate | None = None
+    segments: tuple[SegmentGain, ...] = ()
 
 
 @dataclass(frozen=True)

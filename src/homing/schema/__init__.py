@@ -12,6 +12,7 @@ from homing.schema.errors import (
 )
 from homing.schema.events import Events, Sends
 from homing.schema.features import Features, FeatureSpec
+from homing.schema.logged import LoggedRows
 from homing.schema.messages import Messages, Opportunities
 from homing.schema.shard import Shard
 from homing.schema.users import Consents, Users
@@ -32,6 +33,7 @@ __all__ = [
     "InputError",
     "Instants",
     "LedgerBusyError",
+    "LoggedRows",
     "Messages",
     "Opportunities",
     "Reason",

@@ -7,8 +7,10 @@ from homing.state.layout import StateLayout
 from homing.state.local_time import ZoneTable, local_hour_of_week
 from homing.state.outcomes import outcomes
 from homing.state.snapshot import Snapshot, snapshot
+from homing.state.stages import STAGES, stages
 
 __all__ = [
+    "STAGES",
     "FrequencyLimits",
     "Snapshot",
     "StateLayout",
@@ -22,4 +24,5 @@ __all__ = [
     "outcomes",
     "population_rhythm",
     "snapshot",
+    "stages",
 ]

@@ -6,6 +6,7 @@ from homing.store.importers import ImportSummary, import_hillstrom, import_open_
 from homing.store.ingest import IngestSummary, ingest
 from homing.store.ledger import Ledger
 from homing.store.ledger_writer import LedgerWriter
+from homing.store.logged_rows import LogColumns, read_logged_rows
 from homing.store.lookup import DecisionPlace, Happening, UserPlace, find_decision, find_user, history
 from homing.store.overview import (
     Daily,
@@ -36,6 +37,7 @@ __all__ = [
     "Ledger",
     "LedgerWriter",
     "LoadedShard",
+    "LogColumns",
     "Run",
     "ShardIds",
     "TableSpan",
@@ -57,6 +59,7 @@ __all__ = [
     "load_shard",
     "quarantined",
     "reachable_by_day",
+    "read_logged_rows",
     "table_spans",
     "write_decisions",
     "write_tables",

@@ -17,6 +17,7 @@ from homing.report.view import (
     Picture,
     Section,
     Table,
+    Text,
     count_cell,
     difference_cell,
     interval_cell,
@@ -46,6 +47,13 @@ def values_section(values: Values) -> Section:
     blocks: list[Block] = []
     for place, objective in enumerate(values.objectives):
         blocks += _objective(values, objective, place)
+    if values.segments:
+        blocks.append(_segments(values))
+    if values.gate is not None:
+        may = "may" if values.gate.allowed else "may not"
+        blocks.append(
+            Text(f"The learned policy {may} go to a test on users. {' '.join(values.gate.reasons)}")
+        )
     return Section("values", "Policies", lead, tuple(blocks))
 
 
@@ -133,6 +141,24 @@ def _overlap(row: PolicyValue) -> tuple[Cell, ...]:
         number_cell(row.effective_share, "rate"),
         number_cell(row.max_weight),
     )
+
+
+def _segments(values: Values) -> Table:
+    unit = values.objectives[0].unit
+    rows = tuple(
+        (
+            Cell(row.segment, detail=row.column),
+            judgement_cell(row.judgement, ""),
+            difference_cell(row.gain, unit),
+            number_cell(row.share, "rate"),
+        )
+        for row in values.segments
+    )
+    caption = (
+        f"Where the learned policy differs from the log, {values.objectives[0].objective}: intervals hold "
+        "for all segments at once"
+    )
+    return Table(("Segment", "Verdict", "Against logging", "Share of decisions"), rows, caption, folded=True)
 
 
 def _per(objective: ObjectiveValues) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.clusters import Clusters, cluster
+from homing.evaluation.diagnostics.tail import pareto_shape, pareto_threshold
 from homing.evaluation.inputs import (
     SUM_TOLERANCE,
     Floats,
@@ -19,7 +20,6 @@ from homing.evaluation.inputs import (
     shares,
     weights,
 )
-from homing.evaluation.tail import pareto_shape, pareto_threshold
 from homing.schema.config import Evaluation
 from homing.schema.errors import InputError
 
@@ -112,12 +112,26 @@ def overlap(weight: ArrayLike, user: ArrayLike | Clusters | None = None) -> Over
     """
     checked = weights("weight", weight)
     groups = cluster(user, len(checked))
-    mean = float(checked.mean())
-    error = math.nan
-    if len(groups) > 1:
-        psi = groups.sums(checked) - mean * groups.counts
-        error = math.sqrt(len(groups) / (len(groups) - 1) * float(psi @ psi)) / len(checked)
-    return Overlap(len(checked), _kish(checked), float(checked.max()), mean, error)
+    return overlap_of_totals(
+        groups.sums(checked), groups.counts, float(checked @ checked), float(checked.max())
+    )
+
+
+def overlap_of_totals(by_user: Floats, counts: Floats, squares: float, largest: float) -> Overlap:
+    """Return the overlap of weights of which only totals are kept.
+
+    Args:
+        by_user: float64 [users], sum of each user's weights.
+        counts: float64 [users], decisions of each.
+        squares: sum of squared weights over decisions.
+        largest: the largest weight.
+    """
+    users, rows, total = len(counts), float(counts.sum()), float(by_user.sum())
+    mean, error = total / rows, math.nan
+    if users > 1:
+        psi = by_user - mean * counts
+        error = math.sqrt(users / (users - 1) * float(psi @ psi)) / rows
+    return Overlap(int(rows), total**2 / squares if squares else 0.0, largest, mean, error)
 
 
 @dataclass(frozen=True)

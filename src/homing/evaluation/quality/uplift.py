@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from homing.evaluation.bootstrap import resampled_totals
 from homing.evaluation.clusters import Clusters, cluster, sums_by
 from homing.evaluation.estimate import FEW_USERS, Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, one_dimensional, shares
+from homing.evaluation.intervals.bootstrap import resampled_totals
 from homing.schema.errors import InputError
 
 #: Users are dealt into groups for resampling, so that a table of sums by group and bin has this many cells.
@@ -90,7 +90,8 @@ def qini_curve(
         for column in sums
         for row in sums_by(code * units + owner, column, size * units).reshape(size, units)
     ]
-    totals = resampled_totals(table, replications, generator, units).reshape(replications, 4, size)
+    keys = np.arange(units, dtype=np.uint64)
+    totals = resampled_totals(table, keys, replications, seed, units).reshape(replications, 4, size)
     shares_of, gains = _curve(totals)
     aligned = np.array([np.interp(share[0], x, y) for x, y in zip(shares_of, gains, strict=True)])
     coefficients = _area(shares_of, gains) - gains[:, -1] / 2

@@ -7,17 +7,14 @@ and all intervals are cluster-robust by user.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 from numpy.typing import ArrayLike
 
-from homing.evaluation.clusters import Clusters, cluster
+from homing.evaluation.clusters import cluster
+from homing.evaluation.diagnostics.overlap import Thresholds
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
+from homing.evaluation.estimators.shrinkage import Shrinkage
+from homing.evaluation.estimators.weighted import User, doubly_robust_terms, used_weights, weighted_estimate
 from homing.evaluation.inputs import Floats, finite, policy_mean, shares, weights
-from homing.evaluation.overlap import Thresholds, overlap
-
-User = ArrayLike | Clusters | None
 
 
 def importance_weights(target_probability_of_choice: ArrayLike, propensity: ArrayLike) -> Floats:
@@ -65,6 +62,7 @@ def ips(
     *,
     confidence: float = 0.95,
     thresholds: Thresholds | None = None,
+    shrinkage: Shrinkage | None = None,
 ) -> Estimate:
     """Return the inverse-propensity estimate `mean(w r)` (Horvitz & Thompson 1952; unbiased).
 
@@ -74,6 +72,7 @@ def ips(
         user: [n] cluster ids, `Clusters`, or None.
         confidence: of the interval.
         thresholds: when to warn of thin overlap; None: the configuration's defaults.
+        shrinkage: of the weights; None: as they are.
 
     Returns:
         NaN with a warning where every weight is 0: the log then says nothing.
@@ -84,8 +83,11 @@ def ips(
     outcome = finite("reward", reward)
     checked = weights("weight", weight, len(outcome))
     groups = cluster(user, len(outcome))
-    ratio = Ratio(groups.sums(checked * outcome), groups.counts)
-    return _weighted("ips", [ratio], checked, groups, confidence, thresholds, needs_overlap=True)
+    used = used_weights(checked, shrinkage)
+    ratio = Ratio(groups.sums(used * outcome), groups.counts)
+    return weighted_estimate(
+        "ips", [ratio], checked, groups, confidence, thresholds, needs_overlap=True, shrinkage=shrinkage
+    )
 
 
 def snips(
@@ -95,6 +97,7 @@ def snips(
     *,
     confidence: float = 0.95,
     thresholds: Thresholds | None = None,
+    shrinkage: Shrinkage | None = None,
 ) -> Estimate:
     """Return the self-normalised estimate `sum(w r) / sum(w)` (Swaminathan & Joachims 2015, equation 4).
 
@@ -107,6 +110,7 @@ def snips(
         user: [n] cluster ids, `Clusters`, or None.
         confidence: of the interval.
         thresholds: when to warn of thin overlap; None: the configuration's defaults.
+        shrinkage: of the weights; None: as they are.
 
     Returns:
         NaN with a warning where every weight is 0.
@@ -117,8 +121,11 @@ def snips(
     outcome = finite("reward", reward)
     checked = weights("weight", weight, len(outcome))
     groups = cluster(user, len(outcome))
-    ratio = Ratio(groups.sums(checked * outcome), groups.sums(checked))
-    return _weighted("snips", [ratio], checked, groups, confidence, thresholds, needs_overlap=True)
+    used = used_weights(checked, shrinkage)
+    ratio = Ratio(groups.sums(used * outcome), groups.sums(used))
+    return weighted_estimate(
+        "snips", [ratio], checked, groups, confidence, thresholds, needs_overlap=True, shrinkage=shrinkage
+    )
 
 
 def dm(
@@ -161,6 +168,7 @@ def dr(
     *,
     confidence: float = 0.95,
     thresholds: Thresholds | None = None,
+    shrinkage: Shrinkage | None = None,
 ) -> Estimate:
     """Return the doubly robust estimate `mean_i [sum_a pi(a|x_i) q(x_i,a) + w_i (r_i - q(x_i,a_i))]`.
 
@@ -177,6 +185,7 @@ def dr(
         user: [n] cluster ids, `Clusters`, or None.
         confidence: of the interval.
         thresholds: when to warn of thin overlap; None: the configuration's defaults.
+        shrinkage: of the weights; None: as they are.
 
     Returns:
         Where every weight is 0 it equals `dm`, and a warning says so.
@@ -185,11 +194,14 @@ def dr(
         InputError: empty, lengths differ, negative weights, values not finite, or probabilities that do not
             sum to 1.
     """
-    predicted, checked, correction, groups = _doubly_robust(
+    predicted, checked, residual, groups = doubly_robust_terms(
         reward, weight, target_probability, prediction, prediction_of_choice, offsets, user
     )
-    ratio = Ratio(groups.sums(predicted + correction), groups.counts)
-    return _weighted("dr", [ratio], checked, groups, confidence, thresholds, needs_overlap=False)
+    residual *= used_weights(checked, shrinkage)
+    ratio = Ratio(groups.sums(predicted + residual), groups.counts)
+    return weighted_estimate(
+        "dr", [ratio], checked, groups, confidence, thresholds, needs_overlap=False, shrinkage=shrinkage
+    )
 
 
 def sndr(
@@ -203,6 +215,7 @@ def sndr(
     *,
     confidence: float = 0.95,
     thresholds: Thresholds | None = None,
+    shrinkage: Shrinkage | None = None,
 ) -> Estimate:
     """Return the self-normalised doubly robust estimate `dm + sum(w (r - q)) / sum(w)`.
 
@@ -214,57 +227,15 @@ def sndr(
     Raises:
         InputError: as `dr`.
     """
-    predicted, checked, correction, groups = _doubly_robust(
+    predicted, checked, residual, groups = doubly_robust_terms(
         reward, weight, target_probability, prediction, prediction_of_choice, offsets, user
     )
+    used = used_weights(checked, shrinkage)
+    residual *= used
     ratios = [
         Ratio(groups.sums(predicted), groups.counts),
-        Ratio(groups.sums(correction), groups.sums(checked)),
+        Ratio(groups.sums(residual), groups.sums(used)),
     ]
-    return _weighted("sndr", ratios, checked, groups, confidence, thresholds, needs_overlap=True)
-
-
-def _doubly_robust(
-    reward: ArrayLike,
-    weight: ArrayLike,
-    target_probability: ArrayLike,
-    prediction: ArrayLike,
-    prediction_of_choice: ArrayLike,
-    offsets: ArrayLike,
-    user: User,
-) -> tuple[Floats, Floats, Floats, Clusters]:
-    outcome = finite("reward", reward)
-    rows = len(outcome)
-    checked = weights("weight", weight, rows)
-    of_choice = finite("prediction_of_choice", prediction_of_choice, rows)
-    predicted = finite("offsets", policy_mean(target_probability, prediction, offsets), rows)
-    correction = np.subtract(outcome, of_choice)
-    correction *= checked
-    return predicted, checked, correction, cluster(user, rows)
-
-
-def _weighted(
-    name: str,
-    ratios: Sequence[Ratio],
-    weight: Floats,
-    groups: Clusters,
-    confidence: float,
-    thresholds: Thresholds | None,
-    *,
-    needs_overlap: bool,
-) -> Estimate:
-    found = overlap(weight, groups)
-    notes = list(found.warnings(thresholds or Thresholds()))
-    nothing = found.effective_size == 0
-    if nothing and not needs_overlap:
-        notes.append("the value is the predictions' alone; no outcome has corrected them")
-    return estimate_from(
-        name,
-        ratios,
-        groups,
-        confidence=confidence,
-        effective_size=found.effective_size,
-        max_weight=found.max_weight,
-        warnings=notes,
-        known=not (nothing and needs_overlap),
+    return weighted_estimate(
+        "sndr", ratios, checked, groups, confidence, thresholds, needs_overlap=True, shrinkage=shrinkage
     )

@@ -1,0 +1,1 @@
+"""Intervals beyond the normal one, clustered by user."""

@@ -1,0 +1,1 @@
+"""How good predictions of outcomes and of lift are."""

@@ -1,0 +1,1 @@
+"""Estimates over parts of a log that does not fit in memory."""
