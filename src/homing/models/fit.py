@@ -105,7 +105,8 @@ def fit_response(
             )
         runs.append(run)
     kept = best_epochs(runs, losses)
-    networks = tuple(assemble(shape, run, kept).to(device) for run in runs)
+    with torch.random.fork_rng():
+        networks = tuple(assemble(shape, run, kept).to(device) for run in runs)
     summary = TrainingSummary(
         train_rows=len(learned[0]),
         validation_rows=len(runs[0].outcome),

@@ -1,10 +1,10 @@
 """The network: baseline(user) + delta(user, message, candidate), one output a head.
 
-Each head has a baseline of its own: rare outcomes are overfitted many epochs before habits are learned, so
-that training keeps the weights of each from another epoch. The delta is one network for all heads.
+Rare outcomes are overfitted many epochs before habits are learned, so a trained network may have two
+baselines, of two epochs, each for its own heads (`homing.models.snapshots`).
 
-Its first layer is a sum of three blocks, so its user part is computed once a row, its message part once
-a message, and only the small candidate part for every candidate. Hold has delta = 0 exactly: what a
+The delta's first layer is a sum of three blocks, so its user part is computed once a row, its message part
+once a message, and only the small candidate part for every candidate. Hold has delta = 0 exactly: what a
 message changes is learned as a contrast to hold, not as the difference of two large predictions. Each
 part also has a linear path to the outputs; a generalised linear model is the network's simplest case.
 """

@@ -1,4 +1,4 @@
-"""Gradient steps: AdamW, one-cycle learning rate, averaged weights; and which epochs' weights are kept."""
+"""Gradient steps: AdamW, one-cycle learning rate, averaged weights, early stopping."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def optimise(
     config: Training,
     progress: Callable[[float, str], None],
 ) -> Optimised:
-    """Take the configured epochs of gradient steps.
+    """Take gradient steps until the validation loss of no head improves, at most the configured epochs.
 
     Args:
         network: in its initial state, on the examples' device.
         losses: of its heads.
         examples: that both index sets refer to.
         train: int64 [m] rows to learn from.
-        validation: int64 [v] rows that say which epochs are best.
+        validation: int64 [v] rows that say when to stop.
         config: epochs, batch size, rates and seed.
         progress: called with the share done and a short text.
     """

@@ -29,10 +29,9 @@ class Kept:
 def best_epochs(runs: Sequence[Optimised], losses: HeadLosses) -> Kept:
     """Return which epochs to keep, the same ones of all members, by the sum of their validation losses.
 
-    Rare outcomes are overfitted many epochs before habits are learned, so two epochs of the baseline are
-    kept, those whose better one of each head sums to the least loss. The delta's epoch is the one whose
-    mean loss over heads is least, beside the baselines that were chosen. One member's part of a rare outcome
-    alone would be too small to choose on.
+    Rare outcomes are overfitted many epochs before habits are learned, so two epochs of the baseline and one
+    of the delta are kept: those with the least sum of losses, where each head has the better baseline. One
+    member's part of a rare outcome alone would be too small to choose on.
 
     Args:
         runs: one a member; epochs that one of them did not reach are not chosen.
