@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from homing.decision.replay import batches
 from homing.lifecycle.progress import Silent
-from homing.lifecycle.replay import View, batches, chosen_candidates, observed_until, outcomes_of
+from homing.lifecycle.replay import View, chosen_candidates, observed_until, outcomes_of
 from homing.lifecycle.splits import CALIBRATION, LEFT_OUT, TEST, TRAIN
 from homing.lifecycle.train import heads_of, survey
 from homing.models import Head
@@ -189,11 +189,12 @@ def _means(
     )
 
 
-def workspace_log(folder: Path, most: int) -> Log:
+def workspace_log(folder: Path, most: int, seed: int) -> Log:
     """Read a workspace's log through the pipeline: features as of each decision, outcomes after it.
 
     Splits are the ones of `homing train`; the outcomes of the test part are those known today. Decisions
-    without one are left out, and more than `most` are sampled down by user.
+    without one are left out, and more than `most` are sampled down by user; seeds from 0 on draw users of
+    whom none is in two samples, until all have had their turn.
     """
     workspace = Workspace.open(folder)
     config, vocabularies = workspace.config, workspace.ledger.vocabularies()
@@ -203,14 +204,16 @@ def workspace_log(folder: Path, most: int) -> Log:
         len(load_shard(workspace, partition, tables=("users", "decisions")).shard.decisions)
         for partition in range(workspace.ledger.partitions)
     )
-    split = dataclasses.replace(split, keep=min(1.0, most / decisions))
+    share = min(1.0, most / decisions)
     layout = StateLayout.from_config(config, vocabularies)
     view = View(config, layout, feature_spec(layout, vocabularies), rhythm)
     features, outcomes, parts = [], [], []
     for partition in range(workspace.ledger.partitions):
         shard = load_shard(workspace, partition).shard
         part = split.assign(shard.users, shard.decisions.user, shard.decisions.epoch_at)
-        for row in batches(shard.decisions, part != LEFT_OUT):
+        place = shard.users.hash[shard.decisions.user, 1] / 2.0**64
+        drawn = (place - seed * share) % 1.0 < share
+        for row in batches(shard.decisions, drawn & (part != LEFT_OUT)):
             learned = outcomes_of(shard, row, config, split.outcomes_until(watermark))
             followed = np.where(
                 (part[row] == TEST)[:, None], outcomes_of(shard, row, config, watermark), learned
@@ -220,8 +223,8 @@ def workspace_log(folder: Path, most: int) -> Log:
                 features.append(view.features(shard, chosen_candidates(shard, row[known])))
                 outcomes.append(followed[known])
                 parts.append(part[row[known]])
-    place = np.concatenate(parts)
-    train, calibration, test = (np.flatnonzero(place == part) for part in (TRAIN, CALIBRATION, TEST))
+    split_of = np.concatenate(parts)
+    train, calibration, test = (np.flatnonzero(split_of == part) for part in (TRAIN, CALIBRATION, TEST))
     return Log(
         Features.concatenate(features), np.concatenate(outcomes), heads_of(config), train, calibration, test
     )

@@ -2,7 +2,7 @@
 
     python benchmarks/response_model.py --hillstrom hillstrom.csv --seeds 5
     python benchmarks/response_model.py --rows 400000 --seeds 2
-    python benchmarks/response_model.py --workspace demo --most 150000 --seeds 1
+    python benchmarks/response_model.py --workspace demo --most 60000 --seeds 3
 
 Yes/no heads are scored by log loss, heads of a mean by Poisson deviance (outcomes must not be negative).
 Peers see the same columns: codes one-hot (logistic and Poisson regression) or as categories (LightGBM),
@@ -209,8 +209,12 @@ def main() -> None:
     if options.hillstrom:
         compare(lambda seed: hillstrom(options.hillstrom, seed), options.seeds, Training(), options.threads)
     elif options.workspace:
-        log = workspace_log(options.workspace, options.most)
-        compare(lambda _seed: log, options.seeds, Training(), options.threads)
+        compare(
+            lambda seed: workspace_log(options.workspace, options.most, seed),
+            options.seeds,
+            Training(),
+            options.threads,
+        )
     else:
         compare(lambda seed: streaming(options.rows, seed), options.seeds, Training(), options.threads)
 

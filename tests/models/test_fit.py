@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from homing.models import Head, ResponseModel, fit_response
-from homing.models.fit import member_count, validation_rows
+from homing.models.fit import held_out, member_count
 from homing.schema import FeatureSpec, InputError
 
 from .logs import HEADS, QUICK, Log, make_log, means, ragged, with_features
@@ -136,10 +136,12 @@ def test_progress_is_told_in_order(log: Log) -> None:
 
 def test_summary(model: ResponseModel) -> None:
     summary = model.summary
-    assert summary.train_rows + summary.validation_rows == 12_000
+    assert summary.validation_rows == pytest.approx(1_600, abs=64)
+    assert 12_000 - summary.validation_rows <= summary.train_rows < 12_000
     assert summary.calibration_rows == 4_000
-    assert summary.losses[summary.best_epoch].validation == min(loss.validation for loss in summary.losses)
-    assert summary.losses[summary.best_epoch].validation < 0
+    assert len(summary.losses) <= QUICK.epochs
+    assert summary.losses[summary.delta_epoch].validation < 0
+    assert [0 <= epoch < QUICK.epochs for epoch in summary.baseline_epochs] == [True, True]
     assert [head.name for head in summary.calibration] == ["visit", "minutes"]
     assert all(head.loss_after <= head.loss_before for head in summary.calibration)
 
@@ -173,11 +175,20 @@ def test_without_calibration_rows(log: Log) -> None:
     assert np.isnan(model.summary.calibration[0].loss_before)
 
 
-def test_validation_rows_are_blocks_of_neighbours() -> None:
-    rows = validation_rows(64_000, seed=0)
-    assert len(rows) == 6_400
-    assert len(np.unique(rows)) == len(rows)
-    assert (np.diff(rows) > 1).sum() < 100
+def test_training_stops_when_no_head_improves(log: Log) -> None:
+    noise = np.random.default_rng(0).integers(0, 2, (len(log), 1)).astype(np.float32)
+    long = QUICK.model_copy(update={"epochs": 30})
+    summary = fit(log, outcomes=noise, heads=(Head("noise", "binary"),), config=long).summary
+    assert len(summary.losses) < 30
+
+
+def test_held_out_rows_are_blocks_of_neighbours_in_the_log() -> None:
+    held = held_out(np.arange(64_000), seed=0)
+    assert held.sum() == 6_400
+    assert (np.diff(np.flatnonzero(held)) > 1).sum() < 100
+    # users' later rows go with their earlier ones, wherever these stand
+    order = np.random.default_rng(0).permutation(64_000)
+    assert (held_out(order, seed=0) == held[order]).all()
 
 
 def test_an_outcome_that_never_varies_is_a_constant(log: Log) -> None:
@@ -229,9 +240,10 @@ def test_members_progress_in_order_and_are_counted() -> None:
 
 
 def test_every_row_is_learned_from_by_most_members() -> None:
-    parts = [validation_rows(64_000, 0, member) for member in range(10)]
-    assert (np.bincount(np.concatenate(parts), minlength=64_000) == 1).all()
-    assert (validation_rows(64_000, 0, 10) == parts[0]).all()
+    rows = np.arange(64_000)
+    parts = [held_out(rows, 0, member) for member in range(10)]
+    assert (np.sum(parts, axis=0) == 1).all()
+    assert (held_out(rows, 0, 10) == parts[0]).all()
 
 
 @pytest.mark.parametrize(

@@ -1,45 +1,43 @@
 from __future__ import annotations
 
-import pytest
 import torch
 
-from homing.models.network import BlockShape, Network, NetworkShape, Scorer
+from homing.models.network import Baseline, BlockShape, NetworkShape, linear_layers
+
+NONE = BlockShape(0, ())
+SHAPE = NetworkShape(BlockShape(3, (2,)), NONE, NONE, 2, (5, 4), embedding=4, dropout=0.1)
 
 
-@pytest.mark.parametrize("cardinalities", [(), (3,), (3, 1, 5)])
-def test_scorer_equals_delta(cardinalities: tuple[int, ...]) -> None:
+def made() -> Baseline:
     torch.manual_seed(0)
-    shape = NetworkShape(
-        user=BlockShape(2, ()),
-        message=BlockShape(2, (4,)),
-        candidate=BlockShape(3, cardinalities),
-        heads=2,
-        hidden=(16, 8),
-        embedding=4,
-        dropout=0.1,
-    )
-    network = Network(shape).eval()
+    baseline = Baseline(SHAPE).eval()
     with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.normal_()  # training starts from zeros, of which any formula would be right
-    rows, n = 5, 40
-    hidden, columns = torch.randn(rows, 16), torch.randn(n, 3)
-    row, message = torch.randint(rows, (n,)), torch.randint(-1, 4, (n,))
-    starts = [sum(size + 1 for size in cardinalities[:place]) for place in range(len(cardinalities))]
-    places = torch.stack(
-        [
-            torch.randint(start, start + size + 1, (n,))
-            for start, size in zip(starts, cardinalities, strict=True)
-        ]
-        or [torch.empty(n)],
-        dim=1,
-    ).int()[:, : len(cardinalities)]
-    sent = (message >= 0).float().unsqueeze(1)
-    with torch.inference_mode():
-        messages = network.of_messages(torch.randn(4, 2), torch.arange(4).int().unsqueeze(1))
-        wanted = network.delta(hidden[row], messages[message], columns, places, sent)
-        scorer = Scorer(network, messages)
-        place = torch.where(message < 0, scorer.hold, message + scorer.message).unsqueeze(1)
-        found = scorer.delta(hidden, row, columns, torch.cat([places, place], dim=1), sent)
-    assert (found[message < 0] == 0).all()
-    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+        for parameter in baseline.parameters():
+            parameter.normal_()
+    return baseline
+
+
+def test_baseline_is_a_linear_path_and_a_network_of_gated_columns() -> None:
+    baseline = made()
+    columns, places = torch.randn(6, 3), torch.randint(3, (6, 1)).int()
+    first = baseline.first
+    inputs = torch.cat([columns * baseline.gate * 10, first.table.weight[places[:, 0].long()]], dim=1)
+    units = inputs @ first.weight.t() + first.bias
+    second, last = linear_layers(baseline.tail)
+    wanted = units[:, :2] + second(units[:, 2:].relu()).relu() @ last.weight.t()
+    torch.testing.assert_close(baseline(columns, places), wanted)
+
+
+def test_muted_heads_are_zero_and_others_stay() -> None:
+    baseline = made()
+    inputs = torch.randn(6, 3), torch.randint(3, (6, 1)).int()
+    before = baseline(*inputs)
+    baseline.mute([1])
+    assert (before[:, 1] != 0).all()
+    assert (baseline(*inputs)[:, 1] == 0).all()
+    torch.testing.assert_close(baseline(*inputs)[:, 0], before[:, 0])
+
+
+def test_training_starts_from_the_best_constant() -> None:
+    baseline = Baseline(SHAPE).eval()
+    assert (baseline(torch.randn(6, 3), torch.randint(3, (6, 1)).int()) == 0).all()

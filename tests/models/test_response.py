@@ -140,9 +140,9 @@ def test_saved_and_loaded_predicts_the_same_bits(
         ("weights.safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "sha256"),
         ("weights.safetensors", lambda data: data[:100], "sha256"),
         ("model.json", lambda data: data[:100], "readable"),
-        ("model.json", lambda data: data.replace(b'"format": 1', b'"format": 9'), "format == 9"),
+        ("model.json", lambda data: data.replace(b'"format": 2', b'"format": 9'), "format == 9"),
         ("model.json", lambda data: data.replace(b'"heads": 2', b'"heads": 3'), "readable"),
-        ("model.json", lambda data: json.dumps({"format": 1}).encode(), "readable"),
+        ("model.json", lambda data: json.dumps({"format": 2}).encode(), "readable"),
     ],
 )
 def test_damaged_files(model: ResponseModel, tmp_path: Path, file: str, harm: object, rule: str) -> None:

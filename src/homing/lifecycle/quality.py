@@ -73,7 +73,7 @@ def model_quality(config: Config, release: Release, valued: Valued) -> Quality:
         epochs=tuple(
             TrainingEpoch(place + 1, loss.train, loss.validation) for place, loss in enumerate(summary.losses)
         ),
-        best_epoch=summary.best_epoch + 1,
+        best_epoch=summary.delta_epoch + 1,
         split=how,
         training_decisions=summary.train_rows,
         calibration_decisions=summary.calibration_rows,

@@ -23,7 +23,7 @@ from homing.models.response import ResponseModel, Scales
 from homing.models.summary import EpochLoss, HeadCalibration, TrainingSummary
 from homing.schema import FeatureSpec, WorkspaceError
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _WEIGHTS: Final = "weights.safetensors"
 _FACTS: Final = "model.json"
 _BLOCKS: Final = ("user", "message", "candidate")
@@ -138,6 +138,7 @@ def _build(
         summary=TrainingSummary(
             **{
                 **summary,
+                "baseline_epochs": tuple(summary["baseline_epochs"]),
                 "losses": tuple(EpochLoss(**loss) for loss in summary["losses"]),
                 "calibration": tuple(HeadCalibration(**head) for head in summary["calibration"]),
                 "constant": tuple(summary.get("constant", ())),

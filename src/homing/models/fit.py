@@ -1,8 +1,8 @@
 """Fit a response model to logged decisions, in five steps.
 
 1. Measure scales of inputs and heads on the training rows.
-2. Split a validation part off the training rows, whole users at a time.
-3. Gradient steps until validation stops improving; on small logs for several members.
+2. Split a validation part off the training and the calibration rows, whole users at a time.
+3. Gradient steps, on small logs for several members; keep the epochs that are best on the validation part.
 4. Calibrate each head on the calibration rows.
 5. Return it all as one model.
 """
@@ -25,6 +25,7 @@ from homing.models.losses import HeadLosses
 from homing.models.network import BlockShape, Network, NetworkShape
 from homing.models.optimise import optimise
 from homing.models.response import ResponseModel, Scales, torch_threads
+from homing.models.snapshots import assemble, best_epochs
 from homing.models.summary import HeadCalibration, TrainingSummary
 from homing.models.tensors import gather_examples
 from homing.schema import Features, InputError
@@ -52,7 +53,9 @@ def fit_response(
     """Fit one network with a head per objective to logged decisions, and calibrate it.
 
     Rows should be sorted by user, as the ledger is: the validation part is taken in blocks of neighbours,
-    so that nearly all users are on one side. The same arguments give the same model.
+    so that nearly all users are on one side. It holds these users' calibration rows, too: which epoch is best
+    for later decisions of users whom training knows by heart, only others tell. The same arguments give the
+    same model.
 
     A head whose outcome never varies in the training rows predicts a constant (`HeadScale`), and is named
     in the summary. With several members, raw outputs are averaged (Lakshminarayanan et al. 2017); each has
@@ -77,13 +80,15 @@ def fit_response(
     device = torch.device(config.device)
     scales = _measure_inputs(features, train)
     head_scales = measure_scales(heads, outcomes, train)
-    examples = gather_examples(features, outcomes, train, scales, head_scales, device)
+    rows = np.concatenate([train, calibration])
+    examples = gather_examples(features, outcomes, rows, scales, head_scales, device)
+    losses = HeadLosses(head_scales, device)
     members = member_count(len(train), config)
     shape = _shape(features, scales, len(heads), config)
-    networks, runs = [], []
+    runs, learned = [], []
     for member in range(members):
-        validation = validation_rows(len(train), config.seed, member)
-        learn = np.setdiff1d(np.arange(len(train)), validation)
+        held = held_out(rows, config.seed, member)
+        learned.append(np.flatnonzero(~held[: len(train)]))
         own = config.model_copy(update={"seed": config.seed + member * _SEED_STEP})
         with torch_threads(threads), torch.random.fork_rng():
             torch.manual_seed(own.seed)
@@ -91,22 +96,24 @@ def fit_response(
             examples.draw_embeddings(network)
             run = optimise(
                 network,
-                HeadLosses(head_scales, device),
+                losses,
                 examples,
-                torch.from_numpy(learn).to(device),
-                torch.from_numpy(validation).to(device),
+                torch.from_numpy(learned[-1]).to(device),
+                torch.from_numpy(np.flatnonzero(held)).to(device),
                 own,
                 _part_of(report, member, members),
             )
-        networks.append(network)
         runs.append(run)
-    first = len(validation_rows(len(train), config.seed))
+    kept = best_epochs(runs, losses)
+    with torch.random.fork_rng():
+        networks = tuple(assemble(shape, run, kept).to(device) for run in runs)
     summary = TrainingSummary(
-        train_rows=len(train) - first,
-        validation_rows=first,
+        train_rows=len(learned[0]),
+        validation_rows=len(runs[0].outcome),
         calibration_rows=len(calibration),
         losses=runs[0].losses,
-        best_epoch=runs[0].best_epoch,
+        baseline_epochs=kept.baselines,
+        delta_epoch=kept.delta,
         calibration=(),
         seconds=time.perf_counter() - started,
         rows_per_second=float(np.mean([run.rows_per_second for run in runs])),
@@ -118,7 +125,7 @@ def fit_response(
         heads=heads,
         head_scales=head_scales,
         scales=scales,
-        networks=tuple(networks),
+        networks=networks,
         scalings=(Scaling(),) * len(heads),
         summary=summary,
         device=config.device,
@@ -176,18 +183,19 @@ def member_count(rows: int, config: Training) -> int:
     return config.members
 
 
-def validation_rows(rows: int, seed: int, member: int = 0) -> NDArray[np.int64]:
-    """Return sorted places of about a tenth of `rows` training rows, in blocks of neighbours.
+def held_out(rows: NDArray[np.int64], seed: int, member: int = 0) -> NDArray[np.bool_]:
+    """Return which of the rows, distinct places in the log, are a member's validation part: bool [rows].
 
-    Members take one part after the other of the same shuffled blocks, and begin anew after the last.
+    About a tenth, in blocks of neighbours in the log. Members take one part after the other of the same
+    shuffled blocks, and begin anew after the last.
     """
-    block = min(_BLOCK, max(1, rows // 20))
-    blocks = -(-rows // block)
+    block = min(_BLOCK, max(1, len(rows) // 20))
+    block_of = np.empty(len(rows), np.int64)
+    block_of[np.argsort(rows, kind="stable")] = np.arange(len(rows)) // block
+    blocks = -(-len(rows) // block)
     share = max(1, round(blocks * _VALIDATION_SHARE))
     part = (member * share + np.arange(share)) % blocks
-    chosen = np.random.default_rng(seed).permutation(blocks)[part]
-    places = (np.sort(chosen)[:, None] * block + np.arange(block)).ravel()
-    return places[places < rows]
+    return np.isin(block_of, np.random.default_rng(seed).permutation(blocks)[part])
 
 
 def _part_of(report: Callable[[float, str], None], part: int, parts: int) -> Callable[[float, str], None]:

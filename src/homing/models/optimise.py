@@ -22,17 +22,21 @@ _LEAST_BATCH: Final = 256
 _THREADED_BATCH: Final = 2_048  # smaller steps lose more to waiting for threads than they gain
 _RISE: Final = 0.2  # share of the steps in which the learning rate rises
 _AVERAGED_SHARE: Final = 0.5  # of an epoch: time constant of the averaged weights
-_PATIENCE: Final = 2  # epochs without a better validation loss before stopping
+_PATIENCE: Final = 2  # epochs without a better validation loss of any head before stopping
 _EVALUATION_BATCH: Final = 16_384
 _PROGRESS_STEPS: Final = 50
 
 
 @dataclass(frozen=True)
 class Optimised:
-    """What `optimise` did; the network holds the best epoch's averaged weights."""
+    """The averaged weights after each epoch, and what they say of the validation rows."""
 
     losses: tuple[EpochLoss, ...]
-    best_epoch: int
+    weights: tuple[dict[str, torch.Tensor], ...]
+    baseline: torch.Tensor  # [epochs, validation rows, heads], less each head's start
+    delta: torch.Tensor  # [epochs, validation rows, heads]
+    outcome: torch.Tensor  # [validation rows, heads] in units of the head
+    known: torch.Tensor  # [validation rows, heads] 1 where the outcome is known, else 0
     rows_per_second: float
 
 
@@ -50,7 +54,7 @@ def optimise(
     config: Training,
     progress: Callable[[float, str], None],
 ) -> Optimised:
-    """Fit the network in place.
+    """Take gradient steps until the validation loss of no head improves, at most the configured epochs.
 
     Args:
         network: in its initial state, on the examples' device.
@@ -79,9 +83,11 @@ def optimise(
     shuffle = torch.Generator().manual_seed(config.seed)
     heads = examples.outcome.shape[1]
     history: list[EpochLoss] = []
-    best, best_epoch, best_weights = float("inf"), 0, network.state_dict()
-    learned_constant = evaluate(None, losses, examples, train)
-    constant = evaluate(None, losses, examples, validation)
+    weights, baselines, deltas, each_found = [], [], [], []
+    later = examples.outcome[validation], examples.known[validation]
+    constant = mean_losses(losses, losses.start.expand_as(later[0]), *later)
+    learned = examples.outcome[train]
+    learned_constant = mean_losses(losses, losses.start.expand_as(learned), learned, examples.known[train])
     started = time.perf_counter()
     for epoch in range(config.epochs):
         shuffled = [torch.randperm(len(train), generator=shuffle) for _ in range(passes)]
@@ -89,9 +95,8 @@ def optimise(
         total = torch.zeros(heads, device=train.device)
         for step in range(steps):
             rows = order[step * size : (step + 1) * size]
-            known, outcome = examples.known[rows], examples.outcome[rows]
             raw = examples.raw(network, rows) + losses.start
-            each = losses(raw, outcome, known) / known.sum(0).clamp(min=1)
+            each = mean_losses(losses, raw, examples.outcome[rows], examples.known[rows])
             optimiser.zero_grad(set_to_none=True)
             each.sum().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -102,36 +107,35 @@ def optimise(
             total += each.detach()
             if step % _PROGRESS_STEPS == 0:
                 progress((epoch + step / steps) / config.epochs, f"epoch {epoch + 1}")
-        found = (evaluate(averaged, losses, examples, validation) - constant).mean().item()
+        baseline, delta = _parts(averaged, examples, validation)
+        each_found.append(mean_losses(losses, losses.start + baseline + delta, *later) - constant)
+        found = float(each_found[-1].mean())
         history.append(EpochLoss(float((total / steps - learned_constant).mean()), found))
         progress((epoch + 1) / config.epochs, f"epoch {epoch + 1}: validation {found:.5f}")
-        if found < best:
-            best, best_epoch = found, epoch
-            best_weights = {name: value.clone() for name, value in averaged.state_dict().items()}
-        elif epoch - best_epoch >= _PATIENCE:
+        weights.append({name: value.clone() for name, value in averaged.state_dict().items()})
+        baselines.append(baseline)
+        deltas.append(delta)
+        best = torch.stack(each_found).argmin(0).max()  # of the head that improved last
+        if epoch - int(best) >= _PATIENCE:
             break
     seconds = time.perf_counter() - started
-    network.load_state_dict(best_weights)
-    network.eval()
-    return Optimised(tuple(history), best_epoch, len(history) * steps * size / seconds)
+    speed = len(weights) * steps * size / seconds
+    return Optimised(
+        tuple(history), tuple(weights), torch.stack(baselines), torch.stack(deltas), *later, speed
+    )
 
 
-def evaluate(
-    network: Network | None, losses: HeadLosses, examples: Examples, rows: torch.Tensor
+def mean_losses(
+    losses: HeadLosses, raw: torch.Tensor, outcome: torch.Tensor, known: torch.Tensor
 ) -> torch.Tensor:
-    """Return the mean loss of each head [heads] over the rows; of the best constants without a network."""
-    total = torch.zeros(examples.outcome.shape[1], device=rows.device)
-    count = torch.zeros_like(total)
-    if network is not None:
-        network.eval()
-    with torch.no_grad():
-        for part in torch.split(rows, _EVALUATION_BATCH):
-            known, outcome = examples.known[part], examples.outcome[part]
-            raw = losses.start.expand_as(outcome)
-            if network is not None:
-                raw = raw + examples.raw(network, part)
-            total += losses(raw, outcome, known)
-            count += known.sum(0)
-    if network is not None:
-        network.train()
-    return total / count.clamp(min=1)
+    """Return the mean loss of each head [heads] over the rows where its outcome is known."""
+    return losses(raw, outcome, known) / known.sum(0).clamp(min=1)
+
+
+@torch.no_grad()
+def _parts(network: Network, examples: Examples, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return baselines and deltas [rows, heads]."""
+    network.eval()
+    parts = [examples.parts(network, part) for part in torch.split(rows, _EVALUATION_BATCH)]
+    network.train()
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])

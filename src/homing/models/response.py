@@ -17,7 +17,8 @@ from torch import Tensor
 from homing.models.calibration import RAW_LIMIT, Scaling
 from homing.models.heads import Head, HeadScale
 from homing.models.inputs import ColumnReader, ColumnScale, shift_codes
-from homing.models.network import Network, Scorer
+from homing.models.network import Network
+from homing.models.scorer import Scorer
 from homing.models.summary import TrainingSummary
 from homing.schema import Features, FeatureSpec, InputError
 
@@ -174,8 +175,8 @@ class ResponseModel:
         index = torch.cat([places, place.unsqueeze(1)], dim=1)
         sent = (message >= 0).float().unsqueeze(1)
         baselines, deltas = [], []
-        for network, scorer in zip(self.networks, scorers, strict=True):
-            user = network.of_users(user_columns, user_places)
+        for scorer in scorers:
+            user = scorer.of_users(user_columns, user_places)
             baselines.append(user.baseline)
             deltas.append(scorer.delta(user.hidden, row, columns, index, sent))
         base[low:high] = _mean(baselines).cpu()

@@ -30,11 +30,12 @@ class HeadCalibration:
 class TrainingSummary:
     """Facts about a fit. Times are NaN after loading: equal models are equal files."""
 
-    train_rows: int  # of the first member; others leave out other validation rows
-    validation_rows: int
+    train_rows: int  # that the first member learned from; others leave out other validation rows
+    validation_rows: int  # of the first member, calibration rows among them
     calibration_rows: int
     losses: tuple[EpochLoss, ...]  # one an epoch, of the first member
-    best_epoch: int  # place in `losses` whose weights were kept
+    baseline_epochs: tuple[int, ...]  # of each head: place in `losses` whose weights were kept
+    delta_epoch: int  # the same for what messages change
     calibration: tuple[HeadCalibration, ...]
     seconds: float  # of the whole fit
     rows_per_second: float  # training rows through gradient steps, validation included

@@ -38,12 +38,19 @@ class Examples:
     def draw_embeddings(self, network: Network) -> None:
         """Start the embeddings of all codes that these rows have."""
         sent = self.sent[:, 0] > 0
+        for baseline in network.baselines:
+            baseline.first.draw(self.user_places)
         network.user.draw(self.user_places)
         network.candidate.draw(self.candidate_places[sent])
         network.message.draw(self.messages_places[self.message[sent]])
 
     def raw(self, network: Network, rows: Tensor) -> Tensor:
         """Return the network's outputs [k, heads] for int64 [k] rows, less each head's start."""
+        baseline, delta = self.parts(network, rows)
+        return baseline + delta
+
+    def parts(self, network: Network, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return baselines and deltas [k, heads] for int64 [k] rows; baselines less each head's start."""
         user = network.of_users(self.user[rows], self.user_places[rows])
         message = self.message[rows]
         delta = network.delta(
@@ -53,7 +60,7 @@ class Examples:
             self.candidate_places[rows],
             self.sent[rows],
         )
-        return user.baseline + delta
+        return user.baseline, delta
 
 
 def gather_examples(

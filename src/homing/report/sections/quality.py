@@ -96,7 +96,11 @@ def _training(quality: Quality) -> Picture:
         Line("training", epochs, [row.training for row in quality.epochs], MUTED, dashed=True),
         Line("validation", epochs, [row.validation for row in quality.epochs], ACCENT),
     ]
-    best = f" Kept: epoch {quality.best_epoch}." if quality.best_epoch is not None else ""
+    best = (
+        f" Kept for what messages change: epoch {quality.best_epoch}."
+        if quality.best_epoch is not None
+        else ""
+    )
     return picture(
         "training",
         "Training",
