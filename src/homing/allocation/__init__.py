@@ -2,5 +2,18 @@
 
 from homing.allocation.demand import Bounds, Demand, Uses
 from homing.allocation.dual import Softmaxes, curvature, probabilities, softmaxes
+from homing.allocation.solution import Certificate, Solution
+from homing.allocation.solve import solve
 
-__all__ = ["Bounds", "Demand", "Softmaxes", "Uses", "curvature", "probabilities", "softmaxes"]
+__all__ = [
+    "Bounds",
+    "Certificate",
+    "Demand",
+    "Softmaxes",
+    "Solution",
+    "Uses",
+    "curvature",
+    "probabilities",
+    "softmaxes",
+    "solve",
+]

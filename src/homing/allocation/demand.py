@@ -41,11 +41,12 @@ class Uses:
 
     def prices(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return p . c of every row: float64 [rows]."""
-        return np.bincount(self._row, self.amount * prices[self.limit], len(self))[: len(self)].astype(np.float64, copy=False)
+        priced = np.bincount(self._row, self.amount * prices[self.limit], len(self))
+        return priced.astype(np.float64, copy=False)  # of integers where there is no entry
 
     def totals(self, mass: NDArray[np.float64], limits: int) -> NDArray[np.float64]:
         """Return sum over rows of mass times use: float64 [limits]."""
-        return np.bincount(self.limit, self.amount * mass[self._row], limits)[:limits].astype(np.float64, copy=False)
+        return np.bincount(self.limit, self.amount * mass[self._row], limits).astype(np.float64, copy=False)
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         """Return some rows, in the order given."""

@@ -55,7 +55,7 @@ def softmaxes(demand: Demand, prices: NDArray[np.float64], temperature: float, t
             bits whatever the number.
     """
     arm_price = demand.uses.prices(prices)
-    own = _own(demand)
+    own = own_arrays(demand)
 
     def block(first: int, last: int) -> tuple[NDArray[np.float64], ...]:
         mass, own_totals, sums = np.zeros(len(arm_price)), np.zeros(len(prices)), np.zeros(3)
@@ -85,7 +85,7 @@ def probabilities(
 ) -> NDArray[np.float64]:
     """Return the softmax of every user over its candidates: float64 [n]; arguments as `softmaxes`."""
     out = np.empty(len(demand.values))
-    arm_price, own = demand.uses.prices(prices), _own(demand)
+    arm_price, own = demand.uses.prices(prices), own_arrays(demand)
 
     def block(first: int, last: int) -> None:
         probability_pass(
@@ -101,7 +101,7 @@ def probabilities(
             out,
         )
 
-    _over_blocks(block, demand, threads)
+    over_blocks(block, demand, threads)
     return out
 
 
@@ -116,7 +116,7 @@ def curvature(
         step: float64 [limits].
         threads: as `softmaxes`.
     """
-    arm_step, own = demand.uses.prices(step), _own(demand)
+    arm_step, own = demand.uses.prices(step), own_arrays(demand)
 
     def block(first: int, last: int) -> tuple[NDArray[np.float64], ...]:
         mass, own_totals = np.zeros(len(arm_step)), np.zeros(len(step))
@@ -129,7 +129,7 @@ def curvature(
     return demand.uses.totals(mass, len(step)) + own_totals
 
 
-def _own(demand: Demand) -> tuple[NDArray[Any] | None, NDArray[Any] | None, NDArray[Any] | None]:
+def own_arrays(demand: Demand) -> tuple[NDArray[Any] | None, NDArray[Any] | None, NDArray[Any] | None]:
     """Return the candidates' own uses for compiled code."""
     own = demand.own
     return (None, None, None) if own is None else (own.offsets, own.limit, own.amount)
@@ -139,11 +139,11 @@ def _summed(
     function: Callable[[int, int], tuple[NDArray[np.float64], ...]], demand: Demand, threads: int
 ) -> list[NDArray[np.float64]]:
     """Return the sums over blocks, in the order of the blocks, of each array that the function gives."""
-    blocks = _over_blocks(function, demand, threads) or [function(0, 0)]
+    blocks = over_blocks(function, demand, threads) or [function(0, 0)]
     return [sum(parts[1:], parts[0]) for parts in zip(*blocks, strict=True)]
 
 
-def _over_blocks(function: Callable[[int, int], T], demand: Demand, threads: int) -> list[T]:
+def over_blocks(function: Callable[[int, int], T], demand: Demand, threads: int) -> list[T]:
     """Return what the function gives for ranges of users, in order.
 
     There are at most so many ranges that their accumulators, one number an arm, are no larger than the

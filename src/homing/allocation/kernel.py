@@ -176,3 +176,52 @@ def _widest(offsets, first, last):  # type: ignore[no-untyped-def]
     for user in range(first, last):
         width = max(width, offsets[user + 1] - offsets[user])
     return width
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def screen_pass(  # type: ignore[no-untyped-def]
+    first,
+    last,
+    offsets,
+    values,
+    arm,
+    arm_price,
+    own_offsets,
+    own_limit,
+    own_amount,
+    prices,
+    margin,
+    kept,
+    counts,
+    mass,
+    own_totals,
+):
+    """Mark candidates within a margin of their user's best; a single one is added to the totals instead.
+
+    Args:
+        kept: bool [n], false before.
+        counts: int64 [users], 0 before; gets the number kept.
+        mass: float64 [arms], gains 1 for a candidate that is the only one near the best.
+        own_totals: float64 [limits], gains such candidates' own uses.
+    """
+    worth = np.empty(_widest(offsets, first, last))
+    for user in range(first, last):
+        start, count = offsets[user], offsets[user + 1] - offsets[user]
+        best, which = -np.inf, 0
+        for a in range(count):
+            worth[a] = values[start + a] - arm_price[arm[start + a]]
+            if own_offsets is not None:
+                worth[a] -= _own_use(start + a, own_offsets, own_limit, own_amount, prices)
+            if worth[a] > best:
+                best, which = worth[a], start + a
+        near = 0
+        for a in range(count):
+            near += worth[a] >= best - margin
+        if near == 1:
+            mass[arm[which]] += 1.0
+            if own_offsets is not None:
+                _spread(which, 1.0, own_offsets, own_limit, own_amount, own_totals)
+            continue
+        counts[user] = near
+        for a in range(count):
+            kept[start + a] = worth[a] >= best - margin
