@@ -27,12 +27,15 @@ _FIRST_SAMPLE: Final = 20_000
 _USERS_A_LIMIT: Final = 20
 _GROWTH: Final = 6
 _COOLING: Final = 4.0
+_FRESH: Final = 0.03  # least damping where the temperature is new
 _COLDEST: Final = 1e-7  # of the values' size, where the linear program's gap does not close
 _STEPS: Final = 25
 _ROUNDS: Final = 8
 _MARGIN: Final = 30.0  # in temperatures; exp(-30) is 1e-13
 _LOOSE: Final = 10.0  # tolerance of samples, whose own error is larger
-_OVERSHOOT: Final = 1e-6
+_INSIDE: Final = 0.7  # of the tolerance, for what is left after leaving candidates out
+_WIDER: Final = 3.0
+_TINY: Final = 1e-30
 
 
 def solve(
@@ -42,7 +45,7 @@ def solve(
     floor: float = 0.0,
     start: NDArray[np.float64] | None = None,
     tolerance: float = 1e-3,
-    units: float = 0.5,
+    units: float = 1.0,
     threads: int = 0,
 ) -> Solution:
     """Return the prices at which softmax decisions keep the bounds and are worth the most.
@@ -81,50 +84,53 @@ def solve(
         (bounds.least - floor * uniform) / (1 - floor), (bounds.most - floor * uniform) / (1 - floor)
     )
     sides = Sides.of(inner)
-    allowed = tolerance * np.abs(sides.bound) + units * _largest_use(demand, len(bounds))[sides.limit]
+    goal = _Goal(tolerance, units, _largest_use(demand, len(bounds))[sides.limit])
     state = _State(
         x=np.zeros(len(sides)) if start is None else sides.multipliers(start),
-        temperature=temperature or 0.0,
-        tolerance=Tolerance(tolerance / 4, allowed),
+        temperature=temperature,
         damping=Damping(),
     )
     rng = np.random.default_rng(len(demand))
     for place, size in enumerate(_ladder(len(demand), len(bounds))):
-        if size == len(demand) and place and state.temperature:
+        whole = size == len(demand)
+        if whole and place:
             break
-        part = demand if size == len(demand) else demand.take(np.sort(rng.choice(len(demand), size, False)))
+        part = demand if whole else demand.take(np.sort(rng.choice(len(demand), size, replace=False)))
         shrunk = sides.scaled(size / max(len(demand), 1))
         if place == 0:
-            state = _anneal(
-                part,
-                shrunk,
-                state,
-                temperature,
-                tolerance,
-                start is not None,
-                size / max(len(demand), 1),
-                threads,
-            )
+            state = _anneal(part, shrunk, state, goal, start is not None, threads)
         else:
-            state, _, _ = _settle(part, shrunk, state, state.loose(size / len(demand)), threads)
-    state, point, more = _settle(demand, sides, state, state.tolerance, threads)
+            state, _, _ = _settle(part, shrunk, state, goal.loose(), threads)
+    state, point, more = _settle(demand, sides, state, goal, threads)
     prices = sides.prices(state.x)
     seconds = time.perf_counter() - began
     certificate = certify(point, uniform, bounds, inner, prices, floor, passes + more, seconds)
-    met = state.tolerance.met(sides, state.x, point)
+    met = goal.on(sides).met(sides, state.x, point)
+    assert state.temperature is not None
     return Solution(prices, state.temperature, floor, met, certificate)
+
+
+@dataclass(frozen=True)
+class _Goal:
+    relative: float
+    units: float  # of the largest uses that do not count
+    largest: NDArray[np.float64]  # [sides] use of the limit by one candidate
+
+    def loose(self) -> _Goal:
+        """Return the goal for a sample."""
+        return replace(self, relative=_LOOSE * self.relative)
+
+    def on(self, sides: Sides, share: float = 1.0) -> Tolerance:
+        """Return a share of it as a tolerance for some bounds."""
+        over = share * (self.relative * np.abs(sides.bound) + self.units * self.largest)
+        return Tolerance(share * self.relative / 4, over)
 
 
 @dataclass(frozen=True)
 class _State:
     x: NDArray[np.float64]  # [sides] multipliers
-    temperature: float
-    tolerance: Tolerance  # of all users
+    temperature: float | None  # None: not yet found
     damping: Damping
-
-    def loose(self, share: float, times: float = _LOOSE) -> Tolerance:
-        """Return the tolerance for a sample of a share of the users."""
-        return Tolerance(times * self.tolerance.gap, times * share * self.tolerance.over)
 
 
 def _ladder(users: int, limits: int) -> list[int]:
@@ -136,71 +142,65 @@ def _ladder(users: int, limits: int) -> list[int]:
     return sizes
 
 
-def _anneal(
-    part: Demand,
-    sides: Sides,
-    state: _State,
-    asked: float | None,
-    gap: float,
-    warm: bool,
-    share: float,
-    threads: int,
-) -> _State:
+def _anneal(part: Demand, sides: Sides, state: _State, goal: _Goal, warm: bool, threads: int) -> _State:
     """Return the state after solving a sample from a high temperature down to the last one."""
-    size = float(np.abs(part.values).mean()) if len(part.values) else 0.0
-    last = asked or 0.0
-    temperature = last if warm and asked else max(size or 1.0, last)
+    size = (float(np.abs(part.values).mean()) if len(part.values) else 0.0) or 1.0
+    last = state.temperature
+    temperature = max(size, last or 0.0)
+    if warm and last is not None:
+        temperature = last
+    anywhere = np.full(len(sides), np.inf)
+    x, damping = state.x, state.damping
     while True:
-        here = replace(state, temperature=temperature)
-        final = temperature == last
-        x, damping = descend(
-            part,
-            sides,
-            state.x,
-            temperature,
-            state.loose(share, 1 if final else _LOOSE),
-            state.damping,
-            _STEPS,
-            threads,
-        )
-        state = replace(here, x=x, damping=damping)
-        if final:
-            return state
+        damping = replace(damping, size=max(damping.size, _FRESH), smoothing=1.0)
+        tolerance = goal.on(sides) if temperature == last else goal.loose().on(sides)
+        x, damping = descend(part, sides, x, temperature, tolerance, damping, _STEPS, anywhere, threads)
+        if temperature == last:
+            break
         cooler = 1 / _COOLING
-        if asked is None:
-            point = softmaxes(part, sides.prices(x), temperature, threads)
-            blur = point.best - point.value + float(sides.prices(x) @ point.totals)
-            bound = point.best + float(sides.sign * sides.bound @ x)
-            goal = gap / 2 * abs(bound)
-            if blur <= goal or temperature < _COLDEST * size:
-                return state
-            cooler = float(np.clip(goal / blur, cooler, 0.7))
-        temperature = max(last, temperature * cooler)
+        if last is None:
+            cooler = _cooler(part, sides, x, temperature, goal.relative, threads)
+            if cooler >= 1 or temperature < _COLDEST * size:
+                break
+        temperature = max(last or 0.0, temperature * cooler)
+    return _State(x, temperature, damping)
+
+
+def _cooler(
+    demand: Demand, sides: Sides, x: NDArray[np.float64], temperature: float, gap: float, threads: int
+) -> float:
+    """Return by what the temperature has to be multiplied for the linear program's gap; 1: it is closed."""
+    prices = sides.prices(x)
+    point = softmaxes(demand, prices, temperature, threads)
+    blur = point.best - point.value + float(prices @ point.totals)
+    wanted = gap / 2 * abs(point.best + float(sides.sign * sides.bound @ x))
+    return 1.0 if blur <= wanted else float(np.clip(wanted / blur, 1 / _COOLING, 0.7))
 
 
 def _settle(
-    demand: Demand, sides: Sides, state: _State, tolerance: Tolerance, threads: int
+    demand: Demand, sides: Sides, state: _State, goal: _Goal, threads: int
 ) -> tuple[_State, Softmaxes, int]:
-    """Return the state within a tolerance, the softmax there, and the passes over all candidates."""
-    temperature, margin, damping = state.temperature, _MARGIN, state.damping
-    x = state.x
+    """Return the state within the goal, the softmax there, and the passes over all candidates."""
+    x, temperature, damping = state.x, state.temperature, state.damping
+    assert temperature is not None
     point = softmaxes(demand, sides.prices(x), temperature, threads)
-    passes = 1
-    inside = replace(tolerance, gap=tolerance.gap / 2, over=tolerance.over / 2)
+    passes, margin = 1, _MARGIN * temperature
     for _ in range(_ROUNDS):
-        if tolerance.met(sides, x, point):
+        if goal.on(sides).met(sides, x, point):
             break
-        near, elsewhere = screened(demand, sides.prices(x), margin * temperature, threads)
-        ahead, damping = descend(
-            near, sides.beside(elsewhere), x, temperature, inside, damping, _STEPS, threads
-        )
+        near, elsewhere = screened(demand, sides.prices(x), margin, threads)
+        rest = sides.beside(elsewhere)
+        reach = margin / 2 / np.maximum(goal.largest, _TINY)
+        tolerance = goal.on(sides, _INSIDE)
+        ahead, damping = descend(near, rest, x, temperature, tolerance, damping, _STEPS, reach, threads)
         there = softmaxes(demand, sides.prices(ahead), temperature, threads)
         passes += 2
-        before = sides.dual(x, point)
-        if sides.dual(ahead, there) <= before + _OVERSHOOT * abs(before):
+        fell = sides.dual(ahead, there) < sides.dual(x, point)
+        if not fell or (np.abs(ahead - x) >= reach).any():
+            margin *= _WIDER
+        if fell:
             x, point = ahead, there
-        margin *= 3.0  # the step was longer than the margin allows, or not long enough: look further
-    return replace(state, x=x, damping=damping), point, passes
+    return _State(x, temperature, damping), point, passes
 
 
 def _largest_use(demand: Demand, limits: int) -> NDArray[np.float64]:
