@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -108,6 +108,11 @@ class Demand:
         place = np.repeat(self.offsets[users] - offsets[:-1], counts) + np.arange(offsets[-1])
         own = None if self.own is None else self.own.take(place)
         return Demand(offsets, self.values[place], self.arm[place], self.uses, own)
+
+    def compact(self) -> Demand:
+        """Return the same with only the arms that some candidate has."""
+        arms, arm = np.unique(self.arm, return_inverse=True)
+        return replace(self, arm=arm.astype(np.int32), uses=self.uses.take(arms.astype(np.int64)))
 
 
 @dataclass(frozen=True)

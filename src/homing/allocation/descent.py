@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,29 @@ _MODEL_USERS: Final = 40_000
 #: Where steps overshoot the Hessian is taken at a higher temperature: at a low one it is the few users near
 #: a tie, of which a sample has too few, while over a longer step the dual bends like the smoothed one.
 _SMOOTHING: Final = 3.0
+_FRESH: Final = 0.03
 _MARGIN: Final = 12.0  # in temperatures; exp(-12) is far below what a Hessian has to know
 _PRODUCTS: Final = 60
 _ACCURACY: Final = 0.02
+_TRUSTED: Final = 1e-3
 
 
 @dataclass(frozen=True)
 class Damping:
     """What is learned of how far the quadratic model can be trusted."""
 
-    size: float = 0.1  # of the diagonal's largest values, added to the Hessian
+    size: NDArray[np.float64]  # [sides] of the diagonal's largest values, added to the Hessian
+    diagonal: NDArray[np.float64]  # [sides] largest seen, a user (More's scaling)
     smoothing: float = 1.0  # of the Hessian's temperature
-    diagonal: NDArray[np.float64] | None = None  # largest seen of each side, a user (More's scaling)
+
+    @classmethod
+    def at_first(cls, sides: int) -> Self:
+        """Return the damping where nothing is known."""
+        return cls(np.full(sides, _FRESH), np.zeros(sides))
+
+    def renewed(self) -> Self:
+        """Return the damping for another temperature."""
+        return replace(self, size=np.maximum(self.size, _FRESH), smoothing=1.0)
 
 
 @dataclass(frozen=True)
@@ -109,17 +120,18 @@ def descend(
         if model is None:
             heat = temperature * damping.smoothing
             model = _model(sample, sides, x, heat, users / len(sample), threads)
-            known = np.zeros(len(x)) if damping.diagonal is None else damping.diagonal
-            damping = replace(damping, diagonal=np.maximum(known, model.diagonal / users))
-        ahead, fall = _step(model, sides.slack(point), x, damping, users, lowest, highest)
+            damping = replace(damping, diagonal=np.maximum(damping.diagonal, model.diagonal / users))
+        slack = sides.slack(point)
+        ahead, bend = _step(model, slack, x, damping, users, lowest, highest)
         there = softmaxes(demand, sides.prices(ahead), temperature, threads)
-        actual = sides.dual(ahead, there) - sides.dual(x, point)
-        trust = actual / fall if fall < 0 else 0.0
-        damping = _learn(damping, trust)
-        if trust > 1e-3:
-            x, point, model = ahead, there, None
-        elif fall == 0:
+        step = ahead - x
+        fall = float(slack @ step + step @ bend / 2)
+        if fall >= 0:
             break
+        trust = (sides.dual(ahead, there) - sides.dual(x, point)) / fall
+        damping = _learn(damping, trust, bend, sides.slack(there) - slack)
+        if trust > _TRUSTED:
+            x, point, model = ahead, there, None
     return x, damping
 
 
@@ -127,7 +139,7 @@ def _model(
     sample: Demand, sides: Sides, x: NDArray[np.float64], heat: float, factor: float, threads: int
 ) -> Model:
     prices = sides.prices(x)
-    near, _ = screened(sample, prices, _MARGIN * heat, threads)
+    near = screened(sample, prices, _MARGIN / 2 * heat, threads=threads)[0].compact()
     chance = probabilities(near, prices, heat, threads)
     spread = chance * (1 - chance)
     mass = np.bincount(near.arm, spread, len(near.uses)).astype(np.float64, copy=False)
@@ -150,26 +162,35 @@ def _step(
     users: int,
     lowest: NDArray[np.float64],
     highest: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], float]:
-    """Return the point that a step leads to, and how far the dual would fall if the model were right."""
-    assert damping.diagonal is not None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the point that a step leads to, and how the model's slacks change on the way."""
     largest = damping.diagonal.max(initial=0.0) or 1.0
-    ridge = 1e-6 * model.diagonal + damping.size * users * np.maximum(damping.diagonal, 1e-6 * largest)
+    ridge = 1e-6 * model.diagonal + users * damping.size * np.maximum(damping.diagonal, 1e-6 * largest)
 
     def product(step: NDArray[np.float64]) -> NDArray[np.float64]:
         return model.product(step) + ridge * step
 
     step = minimise_quadratic(product, model.diagonal + ridge, slack, x, _ACCURACY, _PRODUCTS)
     ahead = np.clip(x + step, lowest, highest)
-    step = ahead - x
-    return ahead, float(slack @ step + step @ product(step) / 2)
+    return ahead, product(ahead - x)
 
 
-def _learn(damping: Damping, trust: float) -> Damping:
-    """Return the damping after a step whose fall was `trust` times what the model said."""
-    if trust > 0.75:
-        return replace(damping, size=max(damping.size / 5, 1e-5), smoothing=max(damping.smoothing / 1.1, 1.0))
-    if trust < 0.25:
-        smoothing = _SMOOTHING if trust < 0 else damping.smoothing
-        return replace(damping, size=min(damping.size * 4, 1e6), smoothing=smoothing)
-    return damping
+def _learn(damping: Damping, trust: float, bend: NDArray[np.float64], actual: NDArray[np.float64]) -> Damping:
+    """Return the damping after a step.
+
+    Limits are nearly separate, so each learns from its own slack whether the model understates how it
+    bends; a small limit, whose slack moves by whole users, does not hold up the rest.
+
+    Args:
+        damping: before.
+        trust: how far the dual fell, over how far the model said.
+        bend: float64 [sides] change of the slacks in the model.
+        actual: float64 [sides] change of the slacks.
+    """
+    understated = np.abs(actual) > 1.5 * np.abs(bend)
+    if trust > _TRUSTED:
+        size = np.where(understated, damping.size * 4, damping.size / 5)
+    else:
+        size = damping.size * np.where(understated, 8, 2)
+    smoothing = _SMOOTHING if trust < 0 else max(damping.smoothing / 1.1, 1.0)
+    return replace(damping, size=np.clip(size, 1e-5, 1e6), smoothing=smoothing)

@@ -191,32 +191,37 @@ def screen_pass(  # type: ignore[no-untyped-def]
     own_amount,
     prices,
     margin,
+    share,
     kept,
     counts,
     mass,
     own_totals,
 ):
-    """Mark candidates within a margin of their user's best; a single one is added to the totals instead.
+    """Mark candidates that may be a user's best when prices move; a single one is added to the totals instead.
+
+    A candidate's worth may move by the margin and by a share of what it costs.
 
     Args:
         kept: bool [n], false before.
-        counts: int64 [users], 0 before; gets the number kept.
-        mass: float64 [arms], gains 1 for a candidate that is the only one near the best.
+        counts: int64 [users], 0 before; gets the number kept, but 0 for one.
+        mass: float64 [arms], gains 1 for a candidate that is the only one.
         own_totals: float64 [limits], gains such candidates' own uses.
     """
-    worth = np.empty(_widest(offsets, first, last))
+    highest = np.empty(_widest(offsets, first, last))
     for user in range(first, last):
         start, count = offsets[user], offsets[user + 1] - offsets[user]
-        best, which = -np.inf, 0
+        surest = -np.inf
         for a in range(count):
-            worth[a] = values[start + a] - arm_price[arm[start + a]]
+            use = arm_price[arm[start + a]]
             if own_offsets is not None:
-                worth[a] -= _own_use(start + a, own_offsets, own_limit, own_amount, prices)
-            if worth[a] > best:
-                best, which = worth[a], start + a
-        near = 0
+                use += _own_use(start + a, own_offsets, own_limit, own_amount, prices)
+            move = margin + share * abs(use)
+            highest[a] = values[start + a] - use + move
+            surest = max(surest, highest[a] - 2 * move)
+        near, which = 0, 0
         for a in range(count):
-            near += worth[a] >= best - margin
+            if highest[a] >= surest:
+                near, which = near + 1, start + a
         if near == 1:
             mass[arm[which]] += 1.0
             if own_offsets is not None:
@@ -224,4 +229,4 @@ def screen_pass(  # type: ignore[no-untyped-def]
             continue
         counts[user] = near
         for a in range(count):
-            kept[start + a] = worth[a] >= best - margin
+            kept[start + a] = highest[a] >= surest

@@ -11,21 +11,19 @@ from homing.allocation.kernel import screen_pass
 
 
 def screened(
-    demand: Demand, prices: NDArray[np.float64], margin: float, threads: int = 0
+    demand: Demand, prices: NDArray[np.float64], margin: float, share: float = 0.0, threads: int = 0
 ) -> tuple[Demand, NDArray[np.float64]]:
-    """Return the candidates within a margin of their user's best, and the use of users with only one.
-
-    What is left has the same softmax, but for weights below exp(-margin / t), as long as no candidate's
-    price moves by more than the margin exceeds them.
+    """Return the candidates that may be their user's best when prices move, and the use of single ones.
 
     Args:
         demand: users with their candidates.
         prices: float64 [limits] at which candidates are compared.
-        margin: in utility.
+        margin: how far each candidate's worth may move, in utility.
+        share: how far it may move besides, as a share of what the candidate costs.
         threads: as `homing.allocation.softmaxes`.
 
     Returns:
-        users with two or more such candidates; float64 [limits] use of all others.
+        users with two or more such candidates; float64 [limits] use of the others' only one.
     """
     arm_price = demand.uses.prices(prices)
     own = own_arrays(demand)
@@ -44,6 +42,7 @@ def screened(
             *own,
             prices,
             margin,
+            share,
             kept,
             counts,
             mass,

@@ -27,11 +27,11 @@ _FIRST_SAMPLE: Final = 20_000
 _USERS_A_LIMIT: Final = 20
 _GROWTH: Final = 6
 _COOLING: Final = 4.0
-_FRESH: Final = 0.03  # least damping where the temperature is new
 _COLDEST: Final = 1e-7  # of the values' size, where the linear program's gap does not close
 _STEPS: Final = 25
 _ROUNDS: Final = 8
-_MARGIN: Final = 30.0  # in temperatures; exp(-30) is 1e-13
+_MARGIN: Final = 15.0  # in temperatures, of each candidate; exp(-30) is 1e-13
+_SHARE: Final = 0.1  # of its price, by which a candidate's worth may move besides
 _LOOSE: Final = 10.0  # tolerance of samples, whose own error is larger
 _INSIDE: Final = 0.7  # of the tolerance, for what is left after leaving candidates out
 _WIDER: Final = 3.0
@@ -88,7 +88,7 @@ def solve(
     state = _State(
         x=np.zeros(len(sides)) if start is None else sides.multipliers(start),
         temperature=temperature,
-        damping=Damping(),
+        damping=Damping.at_first(len(sides)),
     )
     rng = np.random.default_rng(len(demand))
     for place, size in enumerate(_ladder(len(demand), len(bounds))):
@@ -152,7 +152,7 @@ def _anneal(part: Demand, sides: Sides, state: _State, goal: _Goal, warm: bool, 
     anywhere = np.full(len(sides), np.inf)
     x, damping = state.x, state.damping
     while True:
-        damping = replace(damping, size=max(damping.size, _FRESH), smoothing=1.0)
+        damping = damping.renewed()
         tolerance = goal.on(sides) if temperature == last else goal.loose().on(sides)
         x, damping = descend(part, sides, x, temperature, tolerance, damping, _STEPS, anywhere, threads)
         if temperature == last:
@@ -188,16 +188,15 @@ def _settle(
     for _ in range(_ROUNDS):
         if goal.on(sides).met(sides, x, point):
             break
-        near, elsewhere = screened(demand, sides.prices(x), margin, threads)
+        near, elsewhere = screened(demand, sides.prices(x), margin, _SHARE, threads)
         rest = sides.beside(elsewhere)
-        reach = margin / 2 / np.maximum(goal.largest, _TINY)
+        reach = margin / np.maximum(goal.largest, _TINY) + _SHARE * x
         tolerance = goal.on(sides, _INSIDE)
         ahead, damping = descend(near, rest, x, temperature, tolerance, damping, _STEPS, reach, threads)
         there = softmaxes(demand, sides.prices(ahead), temperature, threads)
         passes += 2
         fell = sides.dual(ahead, there) < sides.dual(x, point)
-        if not fell or (np.abs(ahead - x) >= reach).any():
-            margin *= _WIDER
+        margin *= 1.0 if fell else _WIDER
         if fell:
             x, point = ahead, there
     return _State(x, temperature, damping), point, passes
