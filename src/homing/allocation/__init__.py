@@ -2,6 +2,7 @@
 
 from homing.allocation.demand import Bounds, Demand, Uses
 from homing.allocation.dual import Softmaxes, curvature, probabilities, softmaxes
+from homing.allocation.relax import Relaxation, least_relaxation
 from homing.allocation.solution import Certificate, Solution
 from homing.allocation.solve import solve
 
@@ -9,10 +10,12 @@ __all__ = [
     "Bounds",
     "Certificate",
     "Demand",
+    "Relaxation",
     "Softmaxes",
     "Solution",
     "Uses",
     "curvature",
+    "least_relaxation",
     "probabilities",
     "softmaxes",
     "solve",

@@ -69,15 +69,20 @@ class Tolerance:
     over: NDArray[np.float64]  # [sides] of each bound, in its unit
 
     def met(
-        self, sides: Sides, x: NDArray[np.float64], point: Softmaxes, stuck: NDArray[np.bool_] | None = None
+        self,
+        sides: Sides,
+        x: NDArray[np.float64],
+        point: Softmaxes,
+        box: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     ) -> bool:
         """Whether no bound is broken by more, and what is unused at a price is worth no more.
 
-        Sides that are stuck do not count.
+        Sides that press against the box of their multipliers, by default from 0 to the cap, do not count.
         """
+        lowest, highest = box or (np.zeros(len(x)), sides.cap)
         slack = sides.slack(point)
-        if stuck is not None:
-            slack = np.where(stuck, 0.0, slack)
+        pressing = ((x >= highest) & (slack < 0)) | ((x <= lowest) & (slack > 0))
+        slack[pressing] = 0.0
         unused = float(x @ np.abs(slack))
         return bool((slack >= -self.over).all()) and unused <= self.gap * abs(sides.dual(x, point))
 
@@ -95,8 +100,8 @@ def descend(
 ) -> tuple[NDArray[np.float64], Damping]:
     """Return multipliers nearer to the dual's minimum, and what was learned of the damping.
 
-    A step minimises a quadratic model over x >= 0 with the Levenberg-Marquardt damping of More (1978,
-    The Levenberg-Marquardt algorithm: implementation and theory), and is taken if the dual falls.
+    A step minimises a quadratic model within the reach of x, with the Levenberg-Marquardt damping of More
+    (1978, The Levenberg-Marquardt algorithm: implementation and theory), and is taken if the dual falls.
 
     Args:
         demand: users with their candidates.
@@ -112,10 +117,10 @@ def descend(
     users = max(len(demand), 1)
     sample = demand if users <= _MODEL_USERS else demand.take(np.arange(0, users, -(-users // _MODEL_USERS)))
     point = softmaxes(demand, sides.prices(x), temperature, threads)
-    lowest, highest = np.maximum(x - reach, 0.0), x + reach
+    lowest, highest = np.maximum(x - reach, 0.0), np.minimum(x + reach, sides.cap)
     model = None
     for _ in range(steps):
-        if tolerance.met(sides, x, point, (x >= highest) | ((x <= lowest) & (lowest > 0))):
+        if tolerance.met(sides, x, point, (lowest, highest)):
             break
         if model is None:
             heat = temperature * damping.smoothing
@@ -170,7 +175,9 @@ def _step(
     def product(step: NDArray[np.float64]) -> NDArray[np.float64]:
         return model.product(step) + ridge * step
 
-    step = minimise_quadratic(product, model.diagonal + ridge, slack, x, _ACCURACY, _PRODUCTS)
+    step = minimise_quadratic(
+        product, model.diagonal + ridge, slack, lowest - x, highest - x, _ACCURACY, _PRODUCTS
+    )
     ahead = np.clip(x + step, lowest, highest)
     return ahead, product(ahead - x)
 

@@ -197,7 +197,7 @@ def screen_pass(  # type: ignore[no-untyped-def]
     mass,
     own_totals,
 ):
-    """Mark candidates that may be a user's best when prices move; a single one is added to the totals instead.
+    """Mark candidates that may be their user's best when prices move; a single one goes to the totals.
 
     A candidate's worth may move by the margin and by a share of what it costs.
 

@@ -24,16 +24,18 @@ class Sides:
     limit: NDArray[np.int64]  # [sides]
     sign: NDArray[np.float64]  # [sides] 1: at most, -1: at least
     bound: NDArray[np.float64]  # [sides]
+    cap: NDArray[np.float64]  # [sides] largest multiplier
 
     @classmethod
-    def of(cls, bounds: Bounds) -> Self:
-        """Return the finite bounds."""
+    def of(cls, bounds: Bounds, cap: NDArray[np.float64]) -> Self:
+        """Return the finite bounds, with the largest price of each limit, float64 [limits]."""
         above, below = np.flatnonzero(bounds.most < np.inf), np.flatnonzero(bounds.least > -np.inf)
         return cls(
             limits=len(bounds),
             limit=np.concatenate([above, below]),
             sign=np.concatenate([np.ones(len(above)), -np.ones(len(below))]),
             bound=np.concatenate([bounds.most[above], bounds.least[below]]),
+            cap=np.concatenate([cap[above], cap[below]]),
         )
 
     def __len__(self) -> int:
@@ -53,7 +55,7 @@ class Sides:
 
     def multipliers(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return multipliers that give the prices, as far as the bounds allow: float64 [sides]."""
-        return np.maximum(self.sign * prices[self.limit], 0)
+        return np.clip(self.sign * prices[self.limit], 0, self.cap)
 
     def along(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return a number per limit as one per side, with the side's sign."""

@@ -36,6 +36,7 @@ _LOOSE: Final = 10.0  # tolerance of samples, whose own error is larger
 _INSIDE: Final = 0.7  # of the tolerance, for what is left after leaving candidates out
 _WIDER: Final = 3.0
 _TINY: Final = 1e-30
+_MANY: Final = 8.0  # limits that a candidate may have to overcome
 
 
 def solve(
@@ -44,6 +45,7 @@ def solve(
     temperature: float | None = None,
     floor: float = 0.0,
     start: NDArray[np.float64] | None = None,
+    cap: float | NDArray[np.float64] | None = None,
     tolerance: float = 1e-3,
     units: float = 1.0,
     threads: int = 0,
@@ -55,8 +57,11 @@ def solve(
         bounds: least and most use of each limit by the whole policy, its uniform floor included.
         temperature: of the softmax, in utility. None: the linear program; the temperature is then found,
             as high as leaves a relative gap of `tolerance`.
-        floor: share of each decision that is uniform over the user's candidates, in [0, 1).
+        floor: share of each decision that is uniform over the candidates, in [0, 1).
         start: float64 [limits] prices to start from, yesterday's; without them a sample finds some.
+        cap: largest price of each limit, in utility per unit, > 0: the limit is soft, and broken where
+            keeping it would cost more. None: so large that users rather keep it, so that only limits that
+            cannot be kept are broken.
         tolerance: relative, of every bound and of the objective.
         units: a bound may also be broken by so many times the largest single use of its limit, which is
             less than drawing decisions does.
@@ -83,8 +88,11 @@ def solve(
     inner = Bounds(
         (bounds.least - floor * uniform) / (1 - floor), (bounds.most - floor * uniform) / (1 - floor)
     )
-    sides = Sides.of(inner)
-    goal = _Goal(tolerance, units, _largest_use(demand, len(bounds))[sides.limit])
+    least_use, largest_use = _range_of_uses(demand, len(bounds))
+    if cap is None:
+        cap = _decisive(demand, temperature or 0.0) / least_use
+    sides = Sides.of(inner, np.broadcast_to(cap, len(bounds)))
+    goal = _Goal(tolerance, units, largest_use[sides.limit])
     state = _State(
         x=np.zeros(len(sides)) if start is None else sides.multipliers(start),
         temperature=temperature,
@@ -105,7 +113,9 @@ def solve(
     prices = sides.prices(state.x)
     seconds = time.perf_counter() - began
     certificate = certify(point, uniform, bounds, inner, prices, floor, passes + more, seconds)
-    met = goal.on(sides).met(sides, state.x, point)
+    met = bool((sides.slack(point) >= -goal.on(sides).over).all()) and goal.on(sides).met(
+        sides, state.x, point
+    )
     assert state.temperature is not None
     return Solution(prices, state.temperature, floor, met, certificate)
 
@@ -144,7 +154,8 @@ def _ladder(users: int, limits: int) -> list[int]:
 
 def _anneal(part: Demand, sides: Sides, state: _State, goal: _Goal, warm: bool, threads: int) -> _State:
     """Return the state after solving a sample from a high temperature down to the last one."""
-    size = (float(np.abs(part.values).mean()) if len(part.values) else 0.0) or 1.0
+    size = float(np.abs(part.values).mean()) if len(part.values) else 0.0
+    size = size or float((sides.cap * goal.largest).max(initial=0.0)) or 1.0
     last = state.temperature
     temperature = max(size, last or 0.0)
     if warm and last is not None:
@@ -202,10 +213,20 @@ def _settle(
     return _State(x, temperature, damping), point, passes
 
 
-def _largest_use(demand: Demand, limits: int) -> NDArray[np.float64]:
-    """Return the most that one candidate's entry uses of each limit: float64 [limits]."""
-    largest = np.zeros(limits)
+def _range_of_uses(demand: Demand, limits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the least and the most that an entry uses of each limit: float64 [limits], 1 and 0 of none."""
+    least, largest = np.full(limits, np.inf), np.zeros(limits)
     for uses in (demand.uses, demand.own):
         if isinstance(uses, Uses):
+            some = uses.amount > 0
+            np.minimum.at(least, uses.limit[some], uses.amount[some])
             np.maximum.at(largest, uses.limit, uses.amount)
-    return largest
+    return np.where(np.isfinite(least), least, 1.0), largest
+
+
+def _decisive(demand: Demand, temperature: float) -> float:
+    """Return a cost that no difference of values makes up for."""
+    if not len(demand.values):
+        return 1.0
+    spread = float(demand.values.max()) - float(demand.values.min())
+    return _MANY * spread + 2 * _MARGIN * temperature or 1.0
