@@ -42,11 +42,12 @@ def minimise_quadratic(
         return scale * product(scale * d)
 
     start = scale * gradient
-    d, slope, used, goal = np.zeros(len(gradient)), start, 0, 0.0
+    d, slope = np.zeros(len(gradient)), start
+    used, goal = 0, 0.0
     for _ in range(_ROUNDS):
         free = ((d > low) | (slope < 0)) & ((d < high) | (slope > 0))
         residual = np.where(free, -slope, 0.0)
-        square = residual @ residual
+        square = float(residual @ residual)
         goal = goal or tolerance**2 * square
         if square <= goal or used >= most:
             break
@@ -67,7 +68,7 @@ def minimise_quadratic(
             d = ahead
             slope = slope + length * bent
             residual = np.where(free, -slope, 0.0)
-            square, before = residual @ residual, square
+            square, before = float(residual @ residual), square
             way = residual + square / before * way
     return scale * d
 
