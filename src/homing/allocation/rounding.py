@@ -76,11 +76,16 @@ def dependent_draw(
     wrong = np.flatnonzero(~(np.abs(sums - 1) < _TOLERANCE))
     if len(wrong):
         raise InputError(f"probabilities of user {wrong[0]} sum to {sums[wrong[0]]}, must sum to 1")
-    share = probability.copy()
-    share[share < _NOTHING] = 0.0
-    kind = _kinds(demand.uses, totals)[demand.arm]
-    dependent_pass(demand.offsets, share, kind, len(totals) + 1, rng.random(len(share)))
-    return np.flatnonzero(share > 0.5)
+    place = np.flatnonzero(probability > _NOTHING)
+    counts = np.diff(np.searchsorted(place, demand.offsets))
+    several = np.flatnonzero(np.repeat(counts > 1, counts))
+    result = np.ones(len(place))
+    rounded = probability[place[several]]
+    kind = _kinds(demand.uses, totals)[demand.arm[place[several]]]
+    offsets = np.concatenate([[0], np.cumsum(counts[counts > 1])])
+    dependent_pass(offsets, rounded, kind, len(totals) + 1, rng.random(len(rounded)))
+    result[several] = rounded
+    return place[result > 0.5]
 
 
 def _kinds(uses: Uses, totals: NDArray[np.float64]) -> NDArray[np.int32]:
