@@ -105,6 +105,13 @@ def test_many_users_from_samples() -> None:
         np.testing.assert_array_equal(solve(demand, bounds, threads=threads).prices, found.prices)
 
 
+def test_prices_that_are_far_too_high_come_down() -> None:
+    found = solve(offers([1.0] * 100), most(1000), 0.001, start=np.array([5.0]))
+    assert found.met
+    assert found.prices == pytest.approx([0])
+    assert found.certificate.value == pytest.approx(100)
+
+
 def test_ties_and_values_in_proportion_to_use() -> None:
     demand = offers([1.0] * 1000)
     found = solve(demand, most(300))
@@ -163,6 +170,10 @@ def test_a_soft_limit_gives_way_at_its_price() -> None:
 def test_bad_arguments(arguments: dict[str, float], says: str) -> None:
     with pytest.raises(InputError, match=says):
         solve(offers([1.0]), most(1), **arguments)
+    with pytest.raises(InputError, match="start has shape"):
+        solve(offers([1.0]), most(1), start=np.zeros(2))
+    with pytest.raises(InputError, match="cap == 0"):
+        solve(offers([1.0]), most(1), cap=0.0)
     with pytest.raises(InputError, match="among the 0 bounds"):
         solve(offers([1.0]), most())
     with pytest.raises(InputError, match="finite and >= 0"):

@@ -124,7 +124,7 @@ def descend(
             break
         if model is None:
             heat = temperature * damping.smoothing
-            model = _model(sample, sides, x, heat, users / len(sample), threads)
+            model = _model(sample, sides, x, heat, users / max(len(sample), 1), threads)
             damping = replace(damping, diagonal=np.maximum(damping.diagonal, model.diagonal / users))
         slack = sides.slack(point)
         ahead, bend = _step(model, slack, x, damping, users, lowest, highest)

@@ -150,7 +150,7 @@ def over_blocks(function: Callable[[int, int], T], demand: Demand, threads: int)
     candidates themselves.
     """
     users = len(demand)
-    blocks = min(_BLOCKS, -(-users // _LEAST), max(1, len(demand.values) // len(demand.uses)))
+    blocks = min(_BLOCKS, -(-users // _LEAST), max(1, len(demand.values) // max(len(demand.uses), 1)))
     edges = [users * block // blocks for block in range(blocks + 1)] if users else []
     threads = min(threads or len(os.sched_getaffinity(0)), blocks)
     if threads <= 1:

@@ -41,7 +41,9 @@ def softmax_pass(  # type: ignore[no-untyped-def]
         own_totals: float64 [limits], gains the candidates' own expected uses.
         sums: float64 [3], gains t log sum exp(worth / t), expected value, and the largest worth.
     """
-    worth = np.empty(_widest(offsets, first, last))
+    width = _widest(offsets, first, last)
+    worth, weight, place = np.empty(width), np.empty(width), np.empty(width, np.int64)
+    inverse = 1.0 / temperature
     smooth, expected, largest = 0.0, 0.0, 0.0
     for user in range(first, last):
         start, count = offsets[user], offsets[user + 1] - offsets[user]
@@ -52,15 +54,23 @@ def softmax_pass(  # type: ignore[no-untyped-def]
             if own_offsets is not None:
                 worth[a] -= _own_use(start + a, own_offsets, own_limit, own_amount, prices)
             best = max(best, worth[a])
-        total = _weights(worth, count, best, temperature)
-        share, gained = 1.0 / total, 0.0
+        # which candidates weigh anything cannot be predicted, so they are listed without a branch
+        lowest, near = best + _NEGLIGIBLE * temperature, 0
         for a in range(count):
-            if worth[a] > 0.0:
-                probability = worth[a] * share
-                gained += probability * value[a]
-                mass[arms[a]] += probability
-                if own_offsets is not None:
-                    _spread(start + a, probability, own_offsets, own_limit, own_amount, own_totals)
+            place[near] = a
+            near += worth[a] > lowest
+        total = 0.0
+        for k in range(near):
+            weight[k] = math.exp((worth[place[k]] - best) * inverse)
+            total += weight[k]
+        share, gained = 1.0 / total, 0.0
+        for k in range(near):
+            a = place[k]
+            probability = weight[k] * share
+            gained += probability * value[a]
+            mass[arms[a]] += probability
+            if own_offsets is not None:
+                _spread(start + a, probability, own_offsets, own_limit, own_amount, own_totals)
         smooth += best + temperature * math.log(total)
         expected += gained
         largest += best

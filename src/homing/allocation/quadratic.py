@@ -58,7 +58,7 @@ def minimise_quadratic(
             curve = way @ bent
             if curve <= 0:
                 return scale * d
-            length = square / curve
+            length = float(square / curve)
             ahead = d + length * way
             if ((ahead < low) | (ahead > high)).any():
                 d = _past_the_edge(d, way, length, low, high, slope, scaled)

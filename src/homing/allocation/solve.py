@@ -69,8 +69,7 @@ def solve(
             bits whatever the number.
 
     Raises:
-        InputError: an argument outside its range, uses of limits that there are not, or a minimum that
-            exceeds what all users together could use.
+        InputError: an argument outside its range or of the wrong length, or uses of unknown limits.
     """
     began = time.perf_counter()
     if temperature is not None and not 0 < temperature < np.inf:
@@ -79,6 +78,12 @@ def solve(
         )
     if not 0 <= floor < 1:
         raise InputError(f"floor == {floor}, must be in [0, 1); a uniform policy has no prices")
+    if start is not None and start.shape != (len(bounds),):
+        raise InputError(
+            f"start has shape {start.shape}, must have one price for each of {len(bounds)} limits"
+        )
+    if cap is not None and not np.all(np.asarray(cap) > 0):
+        raise InputError(f"cap == {cap}, must be > 0; a limit without a price needs no bounds")
     check_uses(demand.uses, len(bounds))
     if demand.own is not None:
         check_uses(demand.own, len(bounds))
