@@ -56,9 +56,11 @@ class Pace:
     def at(self, used: NDArray[np.float64], arrived: float, passed: float) -> NDArray[np.float64]:
         """Return the prices from here on: float64 [limits].
 
-        What is left of a limit is set against what would be used if users went on coming as they did and
-        prices stayed as planned, and use is taken to fall by e for each response that the price rises. A
-        minimum's subsidy, a price below 0, stays as planned.
+        What is left of a limit is set against what the users to come would use at the planned prices, and
+        use is taken to fall by e for each response that the price rises. Users are taken to go on coming as
+        they did; if they were fewer than forecast, the missing ones may be late, which is given up as the
+        period passes: what is used too early cannot be had back. A minimum's subsidy, a price below 0, stays
+        as planned.
 
         Args:
             used: float64 [limits] so far.
@@ -72,8 +74,10 @@ class Pace:
             raise InputError(
                 f"passed == {passed}, must be in [0, 1]; it is the share of users expected by now"
             )
-        rate = (arrived / self.arrivals + _PRIOR) / (passed + _PRIOR)
-        coming = self.totals * rate * (1 - passed)
+        share = arrived / self.arrivals
+        going_on = (1 - passed) * (share + _PRIOR) / (passed + _PRIOR)
+        late = max(1 - share - going_on, 0.0)
+        coming = self.totals * (going_on + (1 - passed) * late)
         left = np.maximum(self.most - used, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             short = np.log(coming / left)
