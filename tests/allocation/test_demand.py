@@ -25,6 +25,13 @@ def test_take_keeps_users_whole() -> None:
     np.testing.assert_allclose(dense_costs(part, 5), costs[place])
 
 
+def test_compact_keeps_what_is_used() -> None:
+    demand = make_demand(3, users=3, arms=30)
+    small = demand.compact()
+    assert len(small.uses) == len(np.unique(demand.arm))
+    np.testing.assert_array_equal(dense_costs(small, 5), dense_costs(demand, 5))
+
+
 OFFSETS, VALUES, ARM = np.array([0, 2]), np.zeros(2, np.float32), np.zeros(2, np.int32)
 
 

@@ -111,8 +111,9 @@ class Demand:
 
     def compact(self) -> Demand:
         """Return the same with only the arms that some candidate has."""
-        arms, arm = np.unique(self.arm, return_inverse=True)
-        return replace(self, arm=arm.astype(np.int32), uses=self.uses.take(arms.astype(np.int64)))
+        has = np.bincount(self.arm, minlength=len(self.uses)) > 0
+        place = (np.cumsum(has) - 1).astype(np.int32)
+        return replace(self, arm=place[self.arm], uses=self.uses.take(np.flatnonzero(has)))
 
 
 @dataclass(frozen=True)
