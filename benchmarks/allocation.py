@@ -5,7 +5,7 @@ of limits (channel volume, sends of a channel in a slot, category, message, mone
 tenth of the messages with a minimum, a twentieth with 1 % of what they would take. `--other` has fewer
 candidates, values a thousand times larger with heavier tails, and money in other units.
 
-python benchmarks/allocation.py --users 1000000 --limits 143 [--other] [--save instance.npz]
+python benchmarks/allocation.py --users 1000000 --limits 143 [--other] [--no-draws] [--save instance.npz]
 python benchmarks/allocation.py --pacing
 
 Peers, where highspy or ortools is installed; they take the linear program of a saved instance:
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from homing.allocation import Bounds, Demand, Uses
+    from homing.allocation import Bounds, Demand, Solution, Uses
 
 SIZES = {  # limits: channels, slots, categories, messages, money limits
     10: (2, 1, 2, 3, 1),
@@ -122,8 +122,8 @@ def save(path: str, demand: Demand, bounds: Bounds) -> None:
     )
 
 
-def ours(users: int, limits: int, other: bool, path: str | None) -> None:
-    from homing.allocation import Bounds, dependent_draw, probabilities, softmaxes, solve
+def ours(users: int, limits: int, other: bool, path: str | None, draws: bool) -> None:
+    from homing.allocation import Bounds, dependent_draw, probabilities, solve
 
     demand = make_demand(users, limits, other)
     bounds = make_bounds(demand, limits)
@@ -133,49 +133,57 @@ def ours(users: int, limits: int, other: bool, path: str | None) -> None:
     nothing = np.zeros(limits)
     solve(warm, Bounds(nothing - np.inf, bounds.most))  # compiles
     dependent_draw(warm, probabilities(warm, nothing, 1.0), nothing, np.random.default_rng(0))
-    before = peak_mb()
-    print(
-        f"{users} users, {len(demand.values)} candidates, {limits} limits{', other scales' if other else ''}"
-    )
+    scales = ", other scales" if other else ""
+    print(f"{users} users, {len(demand.values)} candidates, {limits} limits{scales}; peak {peak_mb()} MB")
 
     start = time.process_time()
     found = solve(demand, bounds)
-    solved = time.process_time() - start
+    took = time.process_time() - start
+    proof = found.certificate
+    print(f"  solve {took:.2f} CPU-s, {proof.passes} passes, peak {peak_mb()} MB")
+    print(f"  value {proof.value:.6g}, bound {proof.bound:.6g}, gap {proof.gap:.1e}, met {found.met}")
+    print(
+        f"  over by {proof.violation:.1e}, {proof.over.max():.2f} units; temperature {found.temperature:.3g}"
+    )
+    if draws:
+        drawn(demand, bounds, found)
+    one_pass(demand, found)
+
+
+def drawn(demand: Demand, bounds: Bounds, found: Solution) -> None:
+    from homing.allocation import dependent_draw, probabilities
+
     start = time.process_time()
     chance = probabilities(demand, found.prices, found.temperature)
     made = time.process_time() - start
-    after_solve = peak_mb()
     start = time.process_time()
     chosen = dependent_draw(demand, chance, found.certificate.totals, np.random.default_rng(0))
-    drawn = time.process_time() - start
-    proof = found.certificate
-    print(f"  solve {solved:.2f} CPU-s, {proof.passes} passes; probabilities {made:.2f}, draws {drawn:.2f}")
-    print(f"  value {proof.value:.6g}, bound {proof.bound:.6g}, gap {proof.gap:.1e}, met {found.met}")
-    over = np.sort(proof.over)[::-1]
-    print(f"  over: relative {proof.violation:.1e}, units {over[0]:.2f}; temperature {found.temperature:.3g}")
-    totals = demand.uses.totals(np.bincount(demand.arm[chosen], minlength=len(demand.uses)), limits)
-    stray = totals - proof.totals
+    took = time.process_time() - start
+    print(f"  probabilities {made:.2f} CPU-s, draws {took:.2f}, peak {peak_mb()} MB")
+    totals = demand.uses.totals(np.bincount(demand.arm[chosen], minlength=len(demand.uses)), len(bounds))
     finite = bounds.most < np.inf
-    share = np.abs(stray[finite]) / np.maximum(bounds.most[finite], 1)
-    print(
-        f"  drawn: value {demand.values[chosen].sum():.6g}; totals stray by up to {share.max():.2%} of one "
-        f"(median {np.median(share):.2%}), where that is more than 1 %: by up to "
-        f"{np.abs(stray[finite])[share > 0.01].max(initial=0):.1f} units"
-    )
-    print(f"  peak {after_solve} MB (before solving {before}), with draws {peak_mb()}")
+    stray = np.abs(totals - found.certificate.totals)[finite]
+    share = stray / np.maximum(bounds.most[finite], 1)
+    print(f"  drawn value {demand.values[chosen].sum():.6g}; totals stray by {np.median(share):.2%} (median)")
+    print(f"  {(share > 0.01).sum()} of {len(share)} limits by more than 1 %, by {stray[share > 0.01]} units")
 
-    scale = [1e9 / len(demand.values)] * 2
-    for _ in range(3):
-        start = time.process_time()
-        demand.values.sum(), demand.arm.sum()
-        scale[0] = min(scale[0], time.process_time() - start)
-        start = time.process_time()
-        softmaxes(demand, found.prices, found.temperature, threads=1)
-        scale[1] = min(scale[1], time.process_time() - start)
-    print(
-        f"  a pass {scale[1]:.3f} CPU-s, {scale[1] / len(demand.values) * 1e9:.1f} ns a candidate, "
-        f"{scale[1] / scale[0]:.1f} times NumPy's sums of the arrays"
-    )
+
+def one_pass(demand: Demand, found: Solution) -> None:
+    from homing.allocation import softmaxes
+
+    n, times = len(demand.values), []
+    for work in (
+        lambda: (demand.values.sum(), demand.arm.sum()),
+        lambda: softmaxes(demand, found.prices, found.temperature, threads=1),
+    ):
+        taken = []
+        for _ in range(3):
+            start = time.process_time()
+            work()
+            taken.append(time.process_time() - start)
+        times.append(min(taken))
+    print(f"  a pass {times[1]:.3f} CPU-s, {times[1] / n * 1e9:.1f} ns a candidate, ", end="")
+    print(f"{times[1] / times[0]:.1f} times NumPy's sums of the arrays")
 
 
 def pacing() -> None:
@@ -296,6 +304,7 @@ def main() -> None:
     parser.add_argument("--save")
     parser.add_argument("--load")
     parser.add_argument("--peer", choices=("simplex", "ipm", "pdlp"))
+    parser.add_argument("--no-draws", action="store_true")
     parser.add_argument("--pacing", action="store_true")
     asked = parser.parse_args()
     if asked.pacing:
@@ -303,7 +312,7 @@ def main() -> None:
     elif asked.peer:
         with_pdlp(asked.load) if asked.peer == "pdlp" else with_highs(asked.load, asked.peer)
     else:
-        ours(asked.users, asked.limits, asked.other, asked.save)
+        ours(asked.users, asked.limits, asked.other, asked.save, not asked.no_draws)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from homing.allocation.rounding_kernel import dependent_pass, deviation_pass
 from homing.schema.errors import InputError
 
 _TOLERANCE: Final = 1e-9
-_NOTHING: Final = 1e-13  # what a sum of doubles to 1 does not hold
+_RARE: Final = 1e-6
 
 
 def total_deviations(demand: Demand, probability: NDArray[np.float64], limits: int) -> NDArray[np.float64]:
@@ -57,9 +57,10 @@ def dependent_draw(
 
     Each user draws from its own distribution. A candidate's kind is the scarcest limit that it uses, and
     the number of users who get a kind is its expectation, rounded up or down; so a limit that is the
-    scarcest wherever it is used, by amounts of 1, strays by less than 1. Other limits, whose totals are
-    larger, stray about as under independent draws. (Gandhi, Khuller, Parthasarathy, Srinivasan, Dependent
-    rounding and its applications to approximation algorithms, JACM 2006, section 2.)
+    scarcest wherever it is used, by amounts of 1, strays by less than 1. Candidates of a probability below
+    1e-6, of which hardly any is drawn, are drawn for each user alone, and may add to that. Other limits,
+    whose totals are larger, stray about as under independent draws. (Gandhi, Khuller, Parthasarathy and
+    Srinivasan, Dependent rounding and its applications to approximation algorithms, JACM 2006, section 2.)
 
     A user's draw depends on who else is there, so this is for batches only.
 
@@ -76,16 +77,25 @@ def dependent_draw(
     wrong = np.flatnonzero(~(np.abs(sums - 1) < _TOLERANCE))
     if len(wrong):
         raise InputError(f"probabilities of user {wrong[0]} sum to {sums[wrong[0]]}, must sum to 1")
-    place = np.flatnonzero(probability > _NOTHING)
+    place = np.flatnonzero(probability >= _RARE)
     counts = np.diff(np.searchsorted(place, demand.offsets))
-    several = np.flatnonzero(np.repeat(counts > 1, counts))
-    result = np.ones(len(place))
-    rounded = probability[place[several]]
+    share = probability[place]
+    user = np.repeat(np.arange(len(demand)), counts)
+    common = np.bincount(user, share, len(demand))
+    share /= common[user]
+    several = np.flatnonzero((counts > 1)[user])
+    rounded = share[several]
     kind = _kinds(demand.uses, totals)[demand.arm[place[several]]]
     offsets = np.concatenate([[0], np.cumsum(counts[counts > 1])])
     dependent_pass(offsets, rounded, kind, len(totals) + 1, rng.random(len(rounded)))
-    result[several] = rounded
-    return place[result > 0.5]
+    share[several] = rounded
+    chosen = place[share > 0.5]
+    for each in np.flatnonzero(rng.random(len(demand)) >= common / sums):
+        span = np.arange(demand.offsets[each], demand.offsets[each + 1])
+        rare = span[probability[span] < _RARE]
+        if len(rare):
+            chosen[each] = rng.choice(rare, p=probability[rare] / probability[rare].sum())
+    return chosen
 
 
 def _kinds(uses: Uses, totals: NDArray[np.float64]) -> NDArray[np.int32]:
