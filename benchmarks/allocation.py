@@ -165,7 +165,8 @@ def drawn(demand: Demand, bounds: Bounds, found: Solution) -> None:
     stray = np.abs(totals - found.certificate.totals)[finite]
     share = stray / np.maximum(bounds.most[finite], 1)
     print(f"  drawn value {demand.values[chosen].sum():.6g}; totals stray by {np.median(share):.2%} (median)")
-    print(f"  {(share > 0.01).sum()} of {len(share)} limits by more than 1 %, by {stray[share > 0.01]} units")
+    far = stray[share > 0.01].max(initial=0)
+    print(f"  {(share > 0.01).sum()} of {len(share)} limits by more than 1 %, by up to {far:.1f} units")
 
 
 def one_pass(demand: Demand, found: Solution) -> None:
