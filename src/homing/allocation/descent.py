@@ -144,7 +144,7 @@ def _model(
     sample: Demand, sides: Sides, x: NDArray[np.float64], heat: float, factor: float, threads: int
 ) -> Model:
     prices = sides.prices(x)
-    near = screened(sample, prices, _MARGIN / 2 * heat, threads=threads)[0].compact()
+    near = screened(sample, prices, _MARGIN / 2 * heat, np.zeros(len(prices)), threads)[0].compact()
     chance = probabilities(near, prices, heat, threads)
     spread = chance * (1 - chance)
     mass = np.bincount(near.arm, spread, len(near.uses)).astype(np.float64, copy=False)

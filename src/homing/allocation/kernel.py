@@ -200,8 +200,8 @@ def screen_pass(  # type: ignore[no-untyped-def]
     own_limit,
     own_amount,
     prices,
-    margin,
-    share,
+    arm_move,
+    reach,
     kept,
     counts,
     mass,
@@ -209,9 +209,9 @@ def screen_pass(  # type: ignore[no-untyped-def]
 ):
     """Mark candidates that may be their user's best when prices move; a single one goes to the totals.
 
-    A candidate's worth may move by the margin and by a share of what it costs.
-
     Args:
+        arm_move: float64 [arms] how far the worth of an arm's candidates may move.
+        reach: float64 [limits] how far the price of a candidate's own uses may move.
         kept: bool [n], false before.
         counts: int64 [users], 0 before; gets the number kept, but 0 for one.
         mass: float64 [arms], gains 1 for a candidate that is the only one.
@@ -222,10 +222,10 @@ def screen_pass(  # type: ignore[no-untyped-def]
         start, count = offsets[user], offsets[user + 1] - offsets[user]
         surest = -np.inf
         for a in range(count):
-            use = arm_price[arm[start + a]]
+            use, move = arm_price[arm[start + a]], arm_move[arm[start + a]]
             if own_offsets is not None:
                 use += _own_use(start + a, own_offsets, own_limit, own_amount, prices)
-            move = margin + share * abs(use)
+                move += _own_use(start + a, own_offsets, own_limit, own_amount, reach)
             highest[a] = values[start + a] - use + move
             surest = max(surest, highest[a] - 2 * move)
         near, which = 0, 0

@@ -11,7 +11,7 @@ from homing.allocation.kernel import screen_pass
 
 
 def screened(
-    demand: Demand, prices: NDArray[np.float64], margin: float, share: float = 0.0, threads: int = 0
+    demand: Demand, prices: NDArray[np.float64], margin: float, reach: NDArray[np.float64], threads: int = 0
 ) -> tuple[Demand, NDArray[np.float64]]:
     """Return the candidates that may be their user's best when prices move, and the use of single ones.
 
@@ -19,13 +19,13 @@ def screened(
         demand: users with their candidates.
         prices: float64 [limits] at which candidates are compared.
         margin: how far each candidate's worth may move, in utility.
-        share: how far it may move besides, as a share of what the candidate costs.
+        reach: float64 [limits] how far each price may move besides.
         threads: as `homing.allocation.softmaxes`.
 
     Returns:
         users with two or more such candidates; float64 [limits] use of the others' only one.
     """
-    arm_price = demand.uses.prices(prices)
+    arm_price, arm_move = demand.uses.prices(prices), margin + demand.uses.prices(reach)
     own = own_arrays(demand)
     kept = np.zeros(len(demand.values), np.bool_)
     counts = np.zeros(len(demand), np.int64)
@@ -41,8 +41,8 @@ def screened(
             arm_price,
             *own,
             prices,
-            margin,
-            share,
+            arm_move,
+            reach,
             kept,
             counts,
             mass,

@@ -53,6 +53,12 @@ class Sides:
         """Return the price of each limit from multipliers: float64 [limits]."""
         return np.bincount(self.limit, self.sign * x, self.limits).astype(np.float64, copy=False)
 
+    def at_most(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the larger of each limit's sides: float64 [limits], 0 where it has none."""
+        result = np.zeros(self.limits)
+        np.maximum.at(result, self.limit, x)
+        return result
+
     def multipliers(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return multipliers that give the prices, as far as the bounds allow: float64 [sides]."""
         return np.clip(self.sign * prices[self.limit], 0, self.cap)

@@ -201,20 +201,22 @@ def _settle(
     assert temperature is not None
     point = softmaxes(demand, sides.prices(x), temperature, threads)
     passes, margin = 1, _MARGIN * temperature
+    further = np.zeros(len(x))  # sides that went as far as they could may go further the next time
     for _ in range(_ROUNDS):
         if goal.on(sides).met(sides, x, point):
             break
-        near, elsewhere = screened(demand, sides.prices(x), margin, _SHARE, threads)
-        rest = sides.beside(elsewhere)
-        reach = margin / np.maximum(goal.largest, _TINY) + _SHARE * x
-        tolerance = goal.on(sides, _INSIDE)
+        beyond = _SHARE * x + further
+        reach = margin / np.maximum(goal.largest, _TINY) + beyond
+        near, elsewhere = screened(demand, sides.prices(x), margin, sides.at_most(beyond), threads)
+        rest, tolerance = sides.beside(elsewhere), goal.on(sides, _INSIDE)
         ahead, damping = descend(near, rest, x, temperature, tolerance, damping, _STEPS, reach, threads)
         there = softmaxes(demand, sides.prices(ahead), temperature, threads)
         passes += 2
-        fell = sides.dual(ahead, there) < sides.dual(x, point)
-        margin *= 1.0 if fell else _WIDER
-        if fell:
+        further = np.where(np.abs(ahead - x) >= reach, _WIDER * reach, 0.0)
+        if sides.dual(ahead, there) < sides.dual(x, point):
             x, point = ahead, there
+        else:
+            margin *= _WIDER
     return _State(x, temperature, damping), point, passes
 
 
