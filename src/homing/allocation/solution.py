@@ -37,7 +37,7 @@ class Solution:
     prices: NDArray[np.float64]  # [limits] utility per unit of use; negative where use is subsidised
     temperature: float  # in utility
     floor: float
-    met: bool  # within the tolerances that were asked for
+    met: bool  # within the tolerance: every bound, the objective, and the gap of a linear program
     certificate: Certificate
 
 

@@ -118,9 +118,9 @@ def solve(
     prices = sides.prices(state.x)
     seconds = time.perf_counter() - began
     certificate = certify(point, uniform, bounds, inner, prices, floor, passes + more, seconds)
-    met = bool((sides.slack(point) >= -goal.on(sides).over).all()) and goal.on(sides).met(
-        sides, state.x, point
-    )
+    over = goal.on(sides).over
+    kept = bool((sides.slack(point) >= -over).all()) and goal.on(sides).met(sides, state.x, point)
+    met = kept and (temperature is not None or certificate.gap <= tolerance)
     assert state.temperature is not None
     return Solution(prices, state.temperature, floor, met, certificate)
 
