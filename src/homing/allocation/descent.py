@@ -1,0 +1,203 @@
+"""The dual's minimum by Newton steps with a smoothed Hessian of a sample, damped where they overshoot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homing.allocation.demand import Demand, Uses
+from homing.allocation.dual import Softmaxes, curvature, probabilities, softmaxes
+from homing.allocation.quadratic import minimise_quadratic
+from homing.allocation.screen import screened
+from homing.allocation.sides import Sides
+
+#: Users whose uses' covariance is measured.
+_MODEL_USERS: Final = 40_000
+#: Where steps overshoot the Hessian is taken at a higher temperature: at a low one it is the few users near
+#: a tie, of which a sample has too few, while over a longer step the dual bends like the smoothed one.
+_SMOOTHING: Final = 3.0
+_FRESH: Final = 0.03
+_MARGIN: Final = 12.0  # in temperatures; exp(-12) is far below what a Hessian has to know
+_PRODUCTS: Final = 60
+_ACCURACY: Final = 0.02
+_TRUSTED: Final = 1e-3
+
+
+@dataclass(frozen=True)
+class Damping:
+    """What is learned of how far the quadratic model can be trusted."""
+
+    size: NDArray[np.float64]  # [sides] of the diagonal's largest values, added to the Hessian
+    diagonal: NDArray[np.float64]  # [sides] largest seen, a user (More's scaling)
+    smoothing: float = 1.0  # of the Hessian's temperature
+
+    @classmethod
+    def at_first(cls, sides: int) -> Self:
+        """Return the damping where nothing is known."""
+        return cls(np.full(sides, _FRESH), np.zeros(sides))
+
+    def renewed(self) -> Self:
+        """Return the damping for another temperature."""
+        return replace(self, size=np.maximum(self.size, _FRESH), smoothing=1.0)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The Hessian of the dual, from some users."""
+
+    sides: Sides
+    demand: Demand
+    probability: NDArray[np.float64]
+    factor: float
+    diagonal: NDArray[np.float64]
+    threads: int
+
+    def product(self, step: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the Hessian times a step over sides."""
+        bent = curvature(self.demand, self.probability, self.sides.prices(step), self.threads)
+        return self.factor * self.sides.along(bent)
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """When prices are good enough."""
+
+    gap: float  # entropic gap over the dual's size
+    over: NDArray[np.float64]  # [sides] of each bound, in its unit
+
+    def met(
+        self,
+        sides: Sides,
+        x: NDArray[np.float64],
+        point: Softmaxes,
+        box: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    ) -> bool:
+        """Whether no bound is broken by more, and what is unused at a price is worth no more.
+
+        Sides that press against the box of their multipliers, by default from 0 to the cap, do not count.
+        """
+        lowest, highest = box or (np.zeros(len(x)), sides.cap)
+        slack = sides.slack(point)
+        pressing = ((x >= highest) & (slack < 0)) | ((x <= lowest) & (slack > 0))
+        slack[pressing] = 0.0
+        unused = float(x @ np.abs(slack))
+        return bool((slack >= -self.over).all()) and unused <= self.gap * abs(sides.dual(x, point))
+
+
+def descend(
+    demand: Demand,
+    sides: Sides,
+    x: NDArray[np.float64],
+    temperature: float,
+    tolerance: Tolerance,
+    damping: Damping,
+    steps: int,
+    reach: NDArray[np.float64],
+    threads: int,
+) -> tuple[NDArray[np.float64], Damping]:
+    """Return multipliers nearer to the dual's minimum, and what was learned of the damping.
+
+    A step minimises a quadratic model within the reach of x, with the Levenberg-Marquardt damping of More
+    (1978, The Levenberg-Marquardt algorithm: implementation and theory), and is taken if the dual falls.
+
+    Args:
+        demand: users with their candidates.
+        sides: the bounds.
+        x: float64 [sides] >= 0, where to start.
+        temperature: in utility.
+        tolerance: when to stop.
+        damping: how far to trust the model at first.
+        steps: at most so many.
+        reach: float64 [sides] how far each multiplier may move, inf where it may move anywhere.
+        threads: as `softmaxes`.
+    """
+    users = max(len(demand), 1)
+    sample = demand if users <= _MODEL_USERS else demand.take(np.arange(0, users, -(-users // _MODEL_USERS)))
+    point = softmaxes(demand, sides.prices(x), temperature, threads)
+    lowest, highest = np.maximum(x - reach, 0.0), np.minimum(x + reach, sides.cap)
+    model = None
+    for _ in range(steps):
+        if tolerance.met(sides, x, point, (lowest, highest)):
+            break
+        if model is None:
+            heat = temperature * damping.smoothing
+            model = _model(sample, sides, x, heat, users / max(len(sample), 1), threads)
+            damping = replace(damping, diagonal=np.maximum(damping.diagonal, model.diagonal / users))
+        slack = sides.slack(point)
+        ahead, bend = _step(model, slack, x, damping, users, lowest, highest)
+        there = softmaxes(demand, sides.prices(ahead), temperature, threads)
+        step = ahead - x
+        fall = float(slack @ step + step @ bend / 2)
+        if fall >= 0:
+            break
+        trust = (sides.dual(ahead, there) - sides.dual(x, point)) / fall
+        damping = _learn(damping, trust, bend, sides.slack(there) - slack)
+        if trust > _TRUSTED:
+            x, point, model = ahead, there, None
+    return x, damping
+
+
+def _model(
+    sample: Demand, sides: Sides, x: NDArray[np.float64], heat: float, factor: float, threads: int
+) -> Model:
+    prices = sides.prices(x)
+    near = screened(sample, prices, _MARGIN / 2 * heat, np.zeros(len(prices)), threads)[0].compact()
+    chance = probabilities(near, prices, heat, threads)
+    spread = chance * (1 - chance)
+    mass = np.bincount(near.arm, spread, len(near.uses)).astype(np.float64, copy=False)
+    diagonal = _squared(near.uses).totals(mass, sides.limits)
+    if near.own is not None:
+        diagonal = diagonal + _squared(near.own).totals(spread, sides.limits)
+    factor /= heat
+    return Model(sides, near, chance, factor, factor * diagonal[sides.limit], threads)
+
+
+def _squared(uses: Uses) -> Uses:
+    return Uses(uses.offsets, uses.limit, uses.amount**2)
+
+
+def _step(
+    model: Model,
+    slack: NDArray[np.float64],
+    x: NDArray[np.float64],
+    damping: Damping,
+    users: int,
+    lowest: NDArray[np.float64],
+    highest: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the point that a step leads to, and how the model's slacks change on the way."""
+    largest = damping.diagonal.max(initial=0.0) or 1.0
+    ridge = 1e-6 * model.diagonal + users * damping.size * np.maximum(damping.diagonal, 1e-6 * largest)
+
+    def product(step: NDArray[np.float64]) -> NDArray[np.float64]:
+        return model.product(step) + ridge * step
+
+    step = minimise_quadratic(
+        product, model.diagonal + ridge, slack, lowest - x, highest - x, _ACCURACY, _PRODUCTS
+    )
+    ahead = np.clip(x + step, lowest, highest)
+    return ahead, product(ahead - x)
+
+
+def _learn(damping: Damping, trust: float, bend: NDArray[np.float64], actual: NDArray[np.float64]) -> Damping:
+    """Return the damping after a step.
+
+    Limits are nearly separate, so each learns from its own slack whether the model understates how it
+    bends; a small limit, whose slack moves by whole users, does not hold up the rest.
+
+    Args:
+        damping: before.
+        trust: how far the dual fell, over how far the model said.
+        bend: float64 [sides] change of the slacks in the model.
+        actual: float64 [sides] change of the slacks.
+    """
+    understated = np.abs(actual) > 1.5 * np.abs(bend)
+    if trust > _TRUSTED:
+        size = np.where(understated, damping.size * 4, damping.size / 5)
+    else:
+        size = damping.size * np.where(understated, 8, 2)
+    smoothing = _SMOOTHING if trust < 0 else max(damping.smoothing / 1.1, 1.0)
+    return replace(damping, size=np.clip(size, 1e-5, 1e6), smoothing=smoothing)
