@@ -107,9 +107,10 @@ def _comparison(objective: ObjectiveValues, *, folded: bool) -> Table:
     columns += ["Against best constant"] if to_constant else []
     rows = []
     for row in objective.policies:
+        told = row.judgement in ("better", "worse")  # by the next column
         cells = [
             Cell(row.policy),
-            judgement_cell(row.judgement, row.reason),
+            judgement_cell(row.judgement, "" if told else row.reason),
             difference_cell(row.versus_logging, objective.unit),
         ]
         cells += [difference_cell(row.versus_constant, objective.unit)] if to_constant else []
