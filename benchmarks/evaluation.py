@@ -2,7 +2,7 @@
 
 python benchmarks/evaluation.py speed [rows]     obp is compared where it can be imported:
     python3.11 -m venv /tmp/obp && /tmp/obp/bin/pip install --ignore-requires-python --no-deps obp==0.5.7
-    /tmp/obp/bin/pip install -e . scipy scikit-learn pandas seaborn tqdm pyyaml pyieoe torch
+    /tmp/obp/bin/pip install -e . scipy scikit-learn pandas seaborn tqdm pyyaml pyieoe torch==2.13.0
     /tmp/obp/bin/python benchmarks/evaluation.py speed 1000000
 python benchmarks/evaluation.py checks [logs]    share of right and wrong logs that propensity checks accuse
 """

@@ -8,7 +8,7 @@ resampling (the default) and with every user resampled, a plain NumPy program ov
 all in memory):
     python3.11 -m venv /tmp/obp
     /tmp/obp/bin/pip install --ignore-requires-python --no-deps obp==0.5.7 pyieoe
-    /tmp/obp/bin/pip install numpy scipy scikit-learn pandas seaborn tqdm pyyaml torch pyarrow
+    /tmp/obp/bin/pip install numpy scipy scikit-learn pandas seaborn tqdm pyyaml torch==2.13.0 pyarrow
 """
 
 from __future__ import annotations
