@@ -7,8 +7,8 @@ python benchmarks/beside_scope_rl.py faults                 where scope-rl is wr
 scope-rl 0.2.1 is compared where it can be imported; its own requirements do not resolve together:
     python3.11 -m venv /tmp/scope
     /tmp/scope/bin/pip install --no-deps scope-rl==0.2.1 d3rlpy==2.8.1 pytorch-revgrad==0.2.0 hydra-core
-    /tmp/scope/bin/pip install torch==2.13.0 scipy scikit-learn pandas matplotlib seaborn tqdm gym gymnasium \\
-        h5py structlog tensorboardX cloudpickle colorama click dataclasses-json pydantic numba
+    /tmp/scope/bin/pip install torch==2.13.0 scipy scikit-learn pandas matplotlib seaborn tqdm gym \\
+        gymnasium h5py structlog tensorboardX cloudpickle colorama click dataclasses-json pydantic numba
     PYTHONPATH=src OMP_NUM_THREADS=1 /tmp/scope/bin/python -W ignore benchmarks/beside_scope_rl.py agree
 """
 
