@@ -95,15 +95,7 @@ def world(users: int, opportunities: float, rng: np.random.Generator) -> Shard:
             numeric=np.zeros((total, 0), np.float32),
             categorical=np.zeros((total, 0), np.int32),
         ),
-        events=Events(
-            offsets=np.zeros(users + 1, np.int64),
-            at=np.zeros(0, np.int64),
-            type=np.zeros(0, np.int16),
-            channel=np.zeros(0, np.int16),
-            message=np.zeros(0, np.int32),
-            decision=np.zeros(0, np.int32),
-            value=np.zeros(0, np.float32),
-        ),
+        events=Events.none(users),
         decisions=Decisions(
             offsets=np.arange(users + 1) * SENDS_A_USER,
             id=np.zeros((sends, 2), np.uint64),

@@ -109,7 +109,7 @@ def make_shard(
             decision=np.array([row[4] for row in flat], np.int32),
             value=np.array([row[5] for row in flat], np.float32),
         ),
-        decisions=_no_decisions(users),
+        decisions=Decisions.none(users, objectives=4),
     )
 
 
@@ -183,26 +183,6 @@ def no_opportunities(users: int) -> Opportunities:
         expires_at=np.empty(0, np.int64),
         numeric=np.empty((0, 1), np.float32),
         categorical=np.empty((0, 1), np.int32),
-    )
-
-
-def _no_decisions(users: int) -> Decisions:
-    times, codes = np.empty(0, np.int64), np.empty(0, np.int32)
-    return Decisions(
-        offsets=np.zeros(users + 1, np.int64),
-        id=np.empty((0, 2), np.uint64),
-        epoch_at=times,
-        opportunity=codes,
-        message=codes,
-        channel=np.empty(0, np.int16),
-        slot_start=times,
-        slot_end=times,
-        propensity=np.empty(0),
-        candidates=codes,
-        candidate_set=np.empty((0, 2), np.uint64),
-        values=np.empty((0, 4), np.float32),
-        release=codes,
-        reason=np.empty(0, np.int8),
     )
 
 

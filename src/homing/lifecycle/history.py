@@ -26,28 +26,12 @@ class History:
     """What is known of a part's users. It grows; what it returned before stays as it was."""
 
     def __init__(self, users: int, config: Config) -> None:
-        none = np.zeros(users + 1, np.int64)
-        i16, i32, i64 = np.zeros(0, np.int16), np.zeros(0, np.int32), np.zeros(0, np.int64)
-        self.events = Events(none, i64, i16, i16, i32, i32, np.zeros(0, np.float32))
-        self.decisions = Decisions(
-            offsets=none,
-            id=np.zeros((0, 2), np.uint64),
-            epoch_at=i64,
-            opportunity=i32,
-            message=i32,
-            channel=i16,
-            slot_start=i64,
-            slot_end=i64,
-            propensity=np.zeros(0),
-            candidates=i32,
-            candidate_set=np.zeros((0, 2), np.uint64),
-            values=np.zeros((0, len(config.objectives)), np.float32),
-            release=i32,
-            reason=np.zeros(0, np.int8),
-        )
+        self.events = Events.none(users)
+        self.decisions = Decisions.none(users, len(config.objectives))
         self._ids: list[NDArray[np.uint64]] = []  # by day: [users, 2] id of each user's decision
         self._nth: list[NDArray[np.int32]] = []  # by day: [users] how many decisions the user had before it
-        self._event_nth = i32  # [events] the same of the decision that an event names, -1: none
+        # [events] the same of the decision that an event names, -1: none
+        self._event_nth = np.zeros(0, np.int32)
 
     def decided(self, drawn: Drawn) -> None:
         """Add the decisions of a day; `drawn.rows` has each user at most once."""

@@ -123,6 +123,27 @@ class Decisions:
     def __len__(self) -> int:
         return len(self.epoch_at)
 
+    @classmethod
+    def none(cls, users: int, objectives: int) -> Self:
+        """Return no decisions of so many users."""
+        i32, i64, words = np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros((0, 2), np.uint64)
+        return cls(
+            offsets=np.zeros(users + 1, np.int64),
+            id=words,
+            epoch_at=i64,
+            opportunity=i32,
+            message=i32,
+            channel=np.zeros(0, np.int16),
+            slot_start=i64,
+            slot_end=i64,
+            propensity=np.zeros(0),
+            candidates=i32,
+            candidate_set=words,
+            values=np.zeros((0, objectives), np.float32),
+            release=i32,
+            reason=np.zeros(0, np.int8),
+        )
+
     @property
     def user(self) -> NDArray[np.int32]:
         """[n] user code of each decision."""

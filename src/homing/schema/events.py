@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,14 @@ class Events:
 
     def __len__(self) -> int:
         return len(self.at)
+
+    @classmethod
+    def none(cls, users: int) -> Self:
+        """Return no events of so many users."""
+        i16, i32 = np.zeros(0, np.int16), np.zeros(0, np.int32)
+        return cls(
+            np.zeros(users + 1, np.int64), np.zeros(0, np.int64), i16, i16, i32, i32, np.zeros(0, np.float32)
+        )
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,6 @@ def users_with(seed: int, users: int, channels: int = 3, messages: int = 3) -> S
     owner = np.repeat(np.arange(users), counts)
     hashes = rng.integers(0, 2**64, total, dtype=np.uint64)
     own = rng.integers(0, 3, users) if channels == 1 else np.tile(np.arange(3), users)
-    i16, i32, i64 = np.zeros(0, np.int16), np.zeros(0, np.int32), np.zeros(0, np.int64)
     return Shard(
         vocabularies=Vocabularies(channels=Vocabulary(CHANNELS), zones=Vocabulary(ZONES)),
         messages=Messages(
@@ -114,23 +113,8 @@ def users_with(seed: int, users: int, channels: int = 3, messages: int = 3) -> S
             numeric=np.zeros((total, 0), np.float32),
             categorical=np.zeros((total, 0), np.int32),
         ),
-        events=Events(np.zeros(users + 1, np.int64), i64, i16, i16, i32, i32, np.zeros(0, np.float32)),
-        decisions=Decisions(
-            offsets=np.zeros(users + 1, np.int64),
-            id=np.zeros((0, 2), np.uint64),
-            epoch_at=i64,
-            opportunity=i32,
-            message=i32,
-            channel=i16,
-            slot_start=i64,
-            slot_end=i64,
-            propensity=np.zeros(0),
-            candidates=i32,
-            candidate_set=np.zeros((0, 2), np.uint64),
-            values=np.zeros((0, len(CONFIG.objectives)), np.float32),
-            release=i32,
-            reason=np.zeros(0, np.int8),
-        ),
+        events=Events.none(users),
+        decisions=Decisions.none(users, len(CONFIG.objectives)),
     )
 
 
