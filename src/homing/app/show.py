@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from homing.lifecycle.plan import Planned
     from homing.lifecycle.simulate import Simulated
     from homing.lifecycle.train import Trained
-    from homing.report.facts import Alert, ArmMeasure, Estimate, Facts, ObjectiveValues, Trial, Values
+    from homing.report.facts import (
+        Alert,
+        ArmMeasure,
+        Estimate,
+        Facts,
+        ObjectiveValues,
+        PolicyValue,
+        Trial,
+        Values,
+    )
     from homing.report.leaderboard import Leaderboard, Measure, Score
     from homing.schema.reference import Key
     from homing.store import Finding, ImportSummary, IngestSummary
@@ -222,8 +231,8 @@ def evaluated(console: Console, result: Evaluated, estimators: bool = False) -> 
             size = "" if policy.policy == result.values.logging else f"{policy.effective_size:,.0f}"
             value = f"{policy.value.value:.3g}"
             versus = "" if gap is None else f"{gap.value:+.2g} {_interval(gap)}"
-            rows.append((policy.policy, verdict, value, versus, size))
-        heads = ("policy", "verdict", "value", "difference from log", "effective n")
+            rows.append((policy.policy, verdict, value, versus, size, _to_tell(policy)))
+        heads = ("policy", "verdict", "value", "difference from log", "effective n", "more to tell")
         table(console, f"{objective.objective} ({objective.meaning})", heads, rows, left=2)
         if estimators:
             _estimators(console, objective)
@@ -236,6 +245,15 @@ def evaluated(console: Console, result: Evaluated, estimators: bool = False) -> 
             markup=False,
         )
     alerts(console, result.record.facts.alerts)
+
+
+def _to_tell(policy: PolicyValue) -> str:
+    """Return how many more decisions it would take to tell, or that no number would."""
+    from homing.report.numbers import compact
+
+    if policy.judgement != "cannot_tell":
+        return ""
+    return "no log" if policy.more_decisions is None else compact(policy.more_decisions)
 
 
 def _estimators(console: Console, objective: ObjectiveValues) -> None:

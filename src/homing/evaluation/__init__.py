@@ -50,9 +50,8 @@ from homing.evaluation.estimators.slates import cascade_dr, slate_ips
 from homing.evaluation.estimators.times import bandwidth_grid, kernel_dr, kernel_weights
 from homing.evaluation.inputs import policy_mean
 from homing.evaluation.intervals.bootstrap import bootstrap, resampled_values
-from homing.evaluation.intervals.bounds import confidence_sequence, empirical_bernstein, normal_mixture
+from homing.evaluation.intervals.bounds import confidence_sequence, empirical_bernstein
 from homing.evaluation.intervals.sequences import WeightSequence, weight_sequence
-from homing.evaluation.multiplicity import benjamini_hochberg
 from homing.evaluation.quality.calibration import (
     CalibrationCurve,
     auc,
@@ -64,6 +63,7 @@ from homing.evaluation.quality.calibration import (
 )
 from homing.evaluation.quality.uplift import QiniCurve, qini_curve, uplift_by_quantile
 from homing.evaluation.streaming.stream import stream
+from homing.statistics import benjamini_hochberg, normal_mixture
 
 __all__ = [
     "CalibrationCurve",

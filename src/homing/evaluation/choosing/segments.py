@@ -17,8 +17,8 @@ from homing.evaluation.diagnostics.tail import largest_values, tail_size
 from homing.evaluation.estimate import FEW_USERS, Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, one_dimensional, weights
 from homing.evaluation.intervals.bootstrap import resampled_values
-from homing.evaluation.multiplicity import benjamini_hochberg, two_sided
 from homing.schema.errors import InputError
+from homing.statistics import benjamini_hochberg, two_sided
 
 _MOST: Final = 200  # segments
 

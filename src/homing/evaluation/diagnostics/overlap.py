@@ -93,8 +93,8 @@ class Overlap:
         if self.heavy_tail:
             found.append(
                 f"heavy tail: the largest weights fall off like a Pareto with k = {self.tail_shape:.2f} "
-                f"(over {pareto_threshold(self.decisions):.2f}), so their mean has not settled and intervals are "
-                "too short"
+                f"(over {pareto_threshold(self.decisions):.2f}), so their mean has not settled and "
+                "intervals are too short"
             )
         if abs(self.mean_weight - 1) > max(_MEAN_WEIGHT_Z * self.mean_weight_error, SUM_TOLERANCE):
             found.append(

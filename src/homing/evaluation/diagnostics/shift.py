@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.inputs import Floats
-from homing.evaluation.multiplicity import benjamini_hochberg, two_sided
 from homing.schema.errors import InputError
+from homing.statistics import benjamini_hochberg, two_sided
 
 #: Smaller differences, in standard deviations of the log, are held to be negligible (Austin 2009).
 _NEGLIGIBLE: Final = 0.1
