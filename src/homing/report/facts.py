@@ -211,7 +211,6 @@ class PolicyValue:
     value: Estimate  # by the headline estimator
     judgement: Judgement
     reason: str = ""  # of the judgement, in words
-    more_decisions: int | None = None  # that it would take to tell; None: told, or not to be had by waiting
     versus_logging: Estimate | None = None  # difference, per decision
     versus_constant: Estimate | None = None  # difference to the best constant policy
     estimators: tuple[EstimatorValue, ...] = ()
@@ -219,6 +218,7 @@ class PolicyValue:
     effective_share: float = nan
     max_weight: float = nan
     learned: bool = False  # drawn in the accent colour
+    more_decisions: int | None = None  # that it would take to tell; None: told, or not to be had by waiting
 
 
 @dataclass(frozen=True)
