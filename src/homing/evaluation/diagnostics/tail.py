@@ -73,10 +73,10 @@ def tail_shape(top: Floats, rows: int) -> float:
     """Return `pareto_shape` of the tail of `rows` weights; NaN where they are equal or too few.
 
     Args:
-        top: float64, at least the `tail_size(rows) + 1` largest of them, rising.
+        top: float64, the `tail_size(rows) + 1` largest of them or more, rising; of fewer, those are the tail.
         rows: how many weights there are.
     """
-    size = tail_size(rows)
+    size = min(tail_size(rows), len(top) - 1)
     return pareto_shape(top[len(top) - size :] - top[len(top) - size - 1]) if size else math.nan
 
 

@@ -29,7 +29,7 @@ from homing.schema.logged import LoggedRows
 LOGGING: Final = "logging"
 _SHARED: Final = 2  # columns of all policies: decisions, rewards
 _OF_POLICY: Final = 4  # columns of each: weights, w r, sum_a pi q, w (r - q)
-_TOP: Final = 1 << 16  # largest weights kept of each policy; the tail of 470 million rows
+_TOP: Final = 1 << 15  # largest weights kept of each policy: the whole tail of 119 million rows
 
 
 def stream(
@@ -63,6 +63,12 @@ def stream(
 class _Weights:
     squares: float = 0.0
     top: Floats = field(default_factory=lambda: np.zeros(0))  # the largest, rising
+
+    def keep(self, weight: Floats) -> None:
+        """Take in what belongs to the largest."""
+        more = weight[weight > self.top[0]] if len(self.top) == _TOP else weight
+        if len(more):
+            self.top = largest_values(np.concatenate([self.top, more]), _TOP)
 
 
 class _Totals:
@@ -100,7 +106,7 @@ class _Totals:
             weight = importance_weights(target[place], part.propensity)
             seen, first = self.weights[policy], _SHARED + _OF_POLICY * k
             seen.squares += float(weight @ weight)
-            seen.top = largest_values(np.concatenate([seen.top, largest_values(weight, _TOP)]), _TOP)
+            seen.keep(weight)
             self._sum(first, code, weight)
             self._sum(first + 1, code, weight * reward)
             if part.prediction is not None and of_choice is not None:
