@@ -251,7 +251,7 @@ def _objective(console: Console, objective: ObjectiveValues, logging: str, estim
         gap = policy.versus_logging
         size = "" if policy.policy == logging else f"{policy.effective_size:,.0f}"
         value = f"{policy.value.value:.3g}"
-        versus = "" if gap is None else f"{gap.value:+.2g} {_interval(gap)}"
+        versus = "" if gap is None else f"{gap.value:+.2g} [{gap.low:.2g}, {gap.high:.2g}]"
         rows.append((policy.policy, verdict, value, versus, size, _to_tell(policy)))
     heads = ("policy", "verdict", "value", "difference from log", "effective n", "more to tell")
     table(console, f"{objective.objective} ({objective.meaning})", heads, rows, left=2)
