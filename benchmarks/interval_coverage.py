@@ -3,6 +3,7 @@
 python benchmarks/interval_coverage.py estimators [logs]  by estimator, normal intervals and bias
 python benchmarks/interval_coverage.py intervals [logs]   by kind of interval
 python benchmarks/interval_coverage.py looks [logs]       of twenty looks that stop at the first surprise
+python benchmarks/interval_coverage.py tails [logs]       of heavy-tailed weights, and of those not warned of
 """
 
 from __future__ import annotations
@@ -150,10 +151,32 @@ def looks(logs: int) -> None:
             print(f"{label:<8} {name:<24} {count / logs:6.3f} {widths[name] / logs:8.4f}")
 
 
+def tails(logs: int) -> None:
+    """Weights (1 - k) u^-k have mean 1 and a Pareto tail of shape k; outcomes are likelier at large ones."""
+    print(f"{logs} logs a row; coverage of 95 % normal intervals of SNIPS")
+    print("    k  decisions  warned  all logs  not warned")
+    rng = np.random.default_rng(3)
+    for shape in (0.2, 0.4, 0.6, 0.7, 0.8, 0.9):
+        share = 0.5 ** (1 - shape)  # of the weight, at its larger half
+        truth = 0.6 * share + 0.2 * (1 - share)
+        for rows in (2_000, 50_000):
+            hits, warned = [], []
+            for _ in range(logs):
+                place = rng.random(rows)
+                reward = (rng.random(rows) < np.where(place < 0.5, 0.6, 0.2)).astype(np.float64)
+                found = snips(reward, (1 - shape) * place**-shape)
+                hits.append(found.low <= truth <= found.high)
+                warned.append(bool(found.warnings))
+            quiet = np.mean([hit for hit, told in zip(hits, warned, strict=True) if not told] or [np.nan])
+            print(f"{shape:5.1f} {rows:10,} {np.mean(warned):7.1%} {np.mean(hits):9.3f} {quiet:11.3f}")
+
+
 if __name__ == "__main__":
     what = sys.argv[1] if len(sys.argv) > 1 else "intervals"
     repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 500
     if what == "looks":
         looks(repeats)
+    elif what == "tails":
+        tails(repeats)
     else:
         settings(what, repeats)

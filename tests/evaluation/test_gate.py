@@ -20,7 +20,7 @@ def test_what_is_better_and_keeps_its_guardrail_may_go():
     assert found.allowed
     assert found.reasons == (
         "The candidate is better on utility: the difference is +0.1 [+0.05, +0.15].",
-        "It keeps the guardrail of opted_out, 0.02.",
+        "opted_out of 0.01 keeps its guardrail of 0.02.",
     )
 
 
@@ -50,13 +50,13 @@ def test_what_is_worse_or_not_known_may_not(verdict, sentence):
 @pytest.mark.parametrize(
     ("guardrail", "sentence"),
     [
-        (rail(0.03, 0.025, 0.035), "opted_out of 0.03 passes its guardrail of 0.02."),
+        (rail(0.03, 0.025, 0.035), "opted_out of 0.03 [0.025, 0.035] passes its guardrail of 0.02."),
         (
             rail(0.015, 0.005, 0.025),
             "opted_out may pass its guardrail of 0.02: the interval of 0.015 reaches to 0.025.",
         ),
         (rail(0.01, math.nan, math.nan), "Nothing is known about opted_out, which has a guardrail of 0.02."),
-        (rail(0.01, 0.005, 0.015, "up"), "opted_out of 0.01 passes its guardrail of 0.02."),
+        (rail(0.01, 0.005, 0.015, "up"), "opted_out of 0.01 [0.005, 0.015] passes its guardrail of 0.02."),
         (
             rail(0.03, 0.015, 0.045, "up"),
             "opted_out may pass its guardrail of 0.02: the interval of 0.03 reaches to 0.015.",
@@ -67,6 +67,18 @@ def test_a_guardrail_must_hold_to_the_end_of_its_interval(guardrail, sentence):
     found = gate({"utility": BETTER}, "utility", [guardrail])
     assert not found.allowed
     assert found.reasons == (sentence,)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize(
+    ("low", "high", "inside"),
+    [(0.01, 0.015, "kept"), (0.015, 0.02, "kept"), (0.015, 0.025, "at_risk"), (0.021, 0.03, "passed")],
+)
+def test_the_interval_alone_says_how_a_guardrail_is_kept(direction, low, high, inside):
+    # a point estimate beyond the limit or within it changes nothing; up is the mirror image of down
+    ends = (low, high) if direction == "down" else (0.04 - high, 0.04 - low)
+    for value in ends:
+        assert rail(value, *ends, direction).keeping == inside
 
 
 def test_every_reason_is_told():

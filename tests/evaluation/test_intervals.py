@@ -11,7 +11,6 @@ from homing.evaluation import (
     dr,
     empirical_bernstein,
     ips,
-    normal_mixture,
     on_policy,
     sndr,
     snips,
@@ -75,11 +74,6 @@ def test_a_bound_that_the_data_pass_is_refused():
         empirical_bernstein(ips([0.0, 1.0, 1.0], [1.0, 10.0, 1.0]), 5.0)
     with pytest.raises(InputError, match="width == 0"):
         empirical_bernstein(on_policy([0.0, 1.0]), 0.0)
-
-
-def test_normal_mixture_by_hand():
-    # V = rho = 1, alpha = 1 / e: sqrt(2 (log 2 + 2))
-    assert normal_mixture(1.0, 1.0, math.exp(-1)) == pytest.approx(math.sqrt(2 * (math.log(2) + 2)))
 
 
 def test_a_sequence_is_tightest_where_it_was_asked_to_be():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from homing.evaluation import log_faults
+from homing.evaluation import LogFaults, chosen_faults, log_faults
 from homing.schema import InputError
 
 
@@ -43,3 +43,23 @@ def test_a_log_that_drew_nothing_is_told_from_one_that_is_sometimes_sure():
 def test_bad_input():
     with pytest.raises(InputError, match="choice has 1 rows"):
         log_faults([0.5, 0.5, 1.0], [0, 2, 3], [1])
+
+
+def test_what_propensities_of_choices_alone_contradict_by_hand():
+    # alone with 1: sound; alone with 0.4: does not sum; of three with 1: drew nothing; none: not in the set
+    found = chosen_faults([1.0, 0.4, 1.0, 0.5, 0.5, 0.0, 1.2], [1, 1, 3, 2, 0, 2, 2])
+    assert found == LogFaults(
+        7, outside=1, unnormalised=1, out_of_range=1, impossible=1, contradicted=0, certain=1
+    )
+    assert list(found.broken) == ["outside", "unnormalised", "out_of_range", "impossible"]
+    with pytest.raises(InputError, match="candidates has a minimum of -1"):
+        chosen_faults([1.0], [-1])
+
+
+def test_faults_of_parts_add_up_to_those_of_the_whole():
+    chance, offsets, choice = [0.5, 0.4, 0.7, 0.3, 1.0, 0.0], [0, 2, 4, 6], [0, 1, 5]
+    whole = log_faults(chance, offsets, choice)
+    parts = log_faults(chance[:2], [0, 2], [0]) + log_faults(chance[2:], [0, 2, 4], [-1, 3])
+    assert parts == whole
+    assert LogFaults() + whole == whole
+    assert LogFaults().passed

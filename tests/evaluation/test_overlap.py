@@ -6,14 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.evaluation import (
+    Shrinkage,
     Thresholds,
     diagnose,
+    difference,
+    dr,
     effective_sample_size,
+    ips,
+    judge,
+    on_policy,
     overlap,
+    snips,
     support,
     weight_tail,
 )
-from homing.evaluation.diagnostics.tail import pareto_shape, pareto_threshold
+from homing.evaluation.diagnostics.overlap import overlap_of_totals
+from homing.evaluation.diagnostics.tail import pareto_shape, pareto_threshold, tail_size
 from homing.schema import InputError
 from homing.schema.config import Evaluation
 
@@ -181,3 +189,32 @@ def test_a_log_that_two_decisions_speak_for_is_refused_in_plain_words():
         "20,000.0); do not trust it"
     )
     assert not diagnose(weight).trusted
+
+
+def test_a_heavy_tail_turns_every_estimate_that_weighs_and_a_light_one_none():
+    rng = np.random.default_rng(11)
+    reward, user = rng.random(50_000), np.arange(50_000)
+    rows, ones = np.arange(50_001), np.ones(50_000)
+    for shape, heavy in ((0.3, False), (0.95, True)):
+        weight = rng.random(50_000) ** -shape * (1 - shape)  # of mean 1
+        assert overlap(weight).heavy_tail == heavy
+        for found in (
+            ips(reward, weight),
+            snips(reward, weight),
+            dr(reward, weight, ones, reward, reward, rows, user),
+        ):
+            assert any(note.startswith("heavy tail") for note in found.warnings) == heavy
+            verdict = judge(difference(found, on_policy(reward, found.clusters)), found.warnings, "up")
+            assert (verdict.judgement == "do_not_trust") == heavy
+        # weights that are cut have no tail, which costs bias and not trust
+        cut = ips(reward, weight, shrinkage=Shrinkage("clip", 3.0))
+        assert not any("heavy tail" in note for note in cut.warnings)
+
+
+def test_the_tail_needs_the_largest_weights_only():
+    weight = np.random.default_rng(12).pareto(1.5, 5000)
+    whole = overlap(weight)
+    assert whole.tail_shape == weight_tail(weight).shape
+    top = np.sort(weight)[-(tail_size(5000) + 1) :]
+    part = overlap_of_totals(weight, np.ones(5000), float(weight @ weight), top)
+    assert part == whole

@@ -149,3 +149,20 @@ def test_parts_must_be_of_one_log():
     other = dataclasses.replace(LOG, prediction=None)
     with pytest.raises(InputError, match=r"no predictions, must have .* and predictions like the first"):
         stream([LOG, other])
+
+
+def test_a_heavy_tail_is_found_in_parts_as_in_the_whole():
+    rows = 20_000
+    chance = np.random.default_rng(5).random(rows) ** 1.5 / 2  # of the choice, which the target always takes
+    log = LoggedRows(
+        user=np.arange(rows),
+        reward=np.ones(rows),
+        propensity=chance,
+        choice=np.zeros(rows, int),
+        offsets=np.arange(rows + 1),
+        targets={"sure": np.ones(rows)},
+    )
+    whole = ips(log.reward, 1 / chance, log.user)
+    found = stream([part(0, 9, log), part(9, 15_000, log), part(15_000, rows, log)])["sure"]["ips"]
+    assert any(note.startswith("heavy tail") for note in found.warnings)
+    assert found.warnings == whole.warnings

@@ -1,23 +1,38 @@
 import dataclasses
+import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from small_world import SmallWorld
 
-from homing.lifecycle.alerts import evaluation_alerts
+from homing.evaluation import LogFaults
+from homing.lifecycle.alerts import evaluation_alerts, soundness
 from homing.lifecycle.evaluate import evaluate
 from homing.lifecycle.plan import plan
+from homing.lifecycle.segments import gate_of
 from homing.lifecycle.train import train
 from homing.lifecycle.valuation import Agreement
-from homing.report.facts import Alert, Estimate, ObjectiveValues, PolicyValue, Truth, Values
+from homing.report.facts import (
+    Alert,
+    Estimate,
+    ObjectiveValues,
+    PolicyValue,
+    Population,
+    Shifted,
+    Truth,
+    Values,
+)
 from homing.schema import Config, parse_config
 from homing.store import Workspace
 
-FINE = Agreement(rows=100, other_set=0, lost=0)
+FINE = Agreement(faults=LogFaults(100))
 
 
-def values(value: float = 1.0, guardrail: float | None = None, direction: str = "up") -> Values:
-    learned = PolicyValue("learned", Estimate(value), "better", learned=True)
+def values(
+    low: float = 1.0, high: float = 1.0, guardrail: float | None = None, direction: str = "up"
+) -> Values:
+    learned = PolicyValue("learned", Estimate((low + high) / 2, low, high), "better", learned=True)
     table = ObjectiveValues("sales", "number", (learned,), direction, 1.0, guardrail)  # type: ignore[arg-type]
     return Values((table,), 100)
 
@@ -28,7 +43,7 @@ def alerts(
     faults: tuple[str, ...] = (),
     truth: tuple[Truth, ...] = (),
 ) -> tuple[Alert, ...]:
-    return evaluation_alerts(Config(), found or values(), truth, agreement, faults)
+    return evaluation_alerts(found or values(), truth, agreement, faults)
 
 
 def test_nothing_wrong_is_no_alert() -> None:
@@ -43,14 +58,73 @@ def test_wrong_propensities_are_critical() -> None:
 
 
 def test_a_replay_that_differs_is_told_with_numbers() -> None:
-    lost, other = alerts(agreement=Agreement(rows=2_000, other_set=1_234, lost=56))
-    assert "56 of 2,000 decisions chose something" in lost.sentence
-    assert "1,234 of 2,000 decisions had another candidate set" in other.sentence
-    assert {lost.level, other.level} == {"warning"}
+    agreement = Agreement(1_234, LogFaults(20_000, outside=56), LogFaults(300, contradicted=7))
+    lost, other, late = alerts(agreement=agreement)
+    assert "56 of 20,000 decisions chose something" in lost.sentence
+    assert "1,234 of 20,000 decisions had another candidate set" in other.sentence
+    assert "7 of 300 decisions by releases of this workspace" in late.sentence
+    assert {alert.level for alert in (lost, other, late)} == {"warning"}
+    assert soundness(agreement, (), None) == ()
+
+
+def test_what_is_left_out_by_its_choice_is_critical_when_it_is_much() -> None:
+    agreement = Agreement(faults=LogFaults(2_000, outside=56))
+    (alert,) = alerts(agreement=agreement)
+    assert alert.level == "critical"
+    assert "over 1% of them bias every estimate" in alert.sentence
+    assert len(soundness(agreement, (), None)) == 1
+
+
+def test_a_log_that_contradicts_itself_is_critical_and_goes_to_no_test() -> None:
+    agreement = Agreement(faults=LogFaults(500, unnormalised=3, certain=400))
+    sums, sure = alerts(agreement=agreement)
+    assert (sums.level, sure.level) == ("critical", "warning")
+    assert sums.sentence == "3 of 500 decisions have probabilities that do not sum to 1."
+    assert "drew nothing" in sure.sentence
+    assert soundness(agreement, (), None) == (sums.sentence[:-1],)
+
+
+MOVED = Population(
+    900,
+    (Shifted("age", "mean", 40.0, 46.0, 0.6),),
+    "today's users differ from the log's by more than 0.1 standard deviations in age",
+    Estimate(0.1, 0.05, 0.15),
+    Estimate(0.08, 0.01, 0.15),
+    700.0,
+    "better",
+    "better",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "words"),
+    [
+        ({}, "note", "brings +0.08 [+0.01, +0.15] per decision instead of +0.1 [+0.05, +0.15]: the same"),
+        ({"carried_judgement": "cannot_tell"}, "warning", "another verdict: one that cannot be told"),
+        ({"carried_judgement": "worse"}, "critical", "another verdict: worse than the log, not better"),
+        ({"carried": None}, "critical", "Too few of its decisions are of users like today's"),
+        ({"carried": None, "difference": None}, "critical", "No outcome is known"),
+    ],
+)
+def test_users_that_moved_are_as_bad_as_what_it_does_to_the_verdict(
+    changes: dict[str, Any], level: str, words: str
+) -> None:
+    population = dataclasses.replace(MOVED, **changes)
+    (alert,) = alerts(dataclasses.replace(values(), population=population))
+    assert (alert.level, alert.subject) == (level, "Population")
+    assert alert.sentence.startswith("Today's users differ from the log's by more than 0.1")
+    assert words in alert.sentence
+    assert bool(alert.next_step) == (level != "note")
+    assert bool(soundness(FINE, (), population)) == (level == "critical")
+
+
+def test_users_that_have_not_moved_are_no_alert() -> None:
+    assert alerts(dataclasses.replace(values(), population=Population(900))) == ()
+    assert soundness(FINE, (), Population(900)) == ()
 
 
 def test_an_objective_that_never_varied_is_a_warning_with_a_next_step() -> None:
-    (alert,) = evaluation_alerts(Config(), values(), (), FINE, (), ("opt_out",))
+    (alert,) = evaluation_alerts(values(), (), FINE, (), ("opt_out",))
     assert (alert.level, alert.subject) == ("warning", "Objective opt_out")
     assert "never varied" in alert.sentence
     assert "objectives.opt_out" in alert.next_step
@@ -71,17 +145,32 @@ def test_thin_overlap_of_another_log_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "direction", "passes"),
-    [(0.9, "up", True), (1.1, "up", False), (1.1, "down", True), (0.9, "down", False)],
+    ("low", "high", "direction", "level"),
+    [
+        (0.8, 0.9, "up", "critical"),
+        (0.8, 1.3, "up", "warning"),
+        (1.1, 1.2, "up", None),
+        (1.1, 1.2, "down", "critical"),
+        (0.7, 1.2, "down", "warning"),
+        (0.8, 0.9, "down", None),
+        (math.nan, math.nan, "up", "warning"),
+    ],
 )
-def test_a_guardrail_is_passed_on_its_bad_side(value: float, direction: str, passes: bool) -> None:
-    found = alerts(values(value, guardrail=1.0, direction=direction))
-    assert [alert.level for alert in found] == ["critical"] * passes
+def test_alert_and_gate_judge_a_guardrail_alike(
+    low: float, high: float, direction: str, level: str | None
+) -> None:
+    found = values(low, high, 1.0, direction)
+    told = alerts(found)
+    assert [alert.level for alert in told] == ([level] if level else [])
+    gate = gate_of(found.objectives, ())
+    assert gate is not None
+    assert gate.allowed == (level is None)
+    for alert in told:
+        assert any(alert.sentence.endswith(reason) for reason in gate.reasons)
 
 
 def test_no_guardrail_cannot_be_passed() -> None:
-    assert alerts(values(-1e9)) == ()
-    assert alerts(values(float("nan"), guardrail=1.0)) == ()
+    assert alerts(values(-1e9, -1e9)) == ()
 
 
 def test_the_small_world_passes_its_own_checks(small_world: SmallWorld) -> None:

@@ -191,6 +191,7 @@ def test_an_objective_of_the_only_weight_comes_first_and_is_the_utility(small_wo
         weight=np.array([[2.0], [0.0]], np.float32),
         direct=np.array([[[0.5, 6]], [[0.5, 4]]], np.float32),
         send=np.ones((rows, 1), np.float32),
+        people=np.zeros((rows, 0), np.float32),
         traits=np.zeros((rows, 0), np.int32),
         stage=np.zeros(rows, np.int8),
         domains=np.zeros((rows, 0), np.bool_),

@@ -1,12 +1,17 @@
+import dataclasses
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from small_world import SmallWorld
 
 from homing.decision import Context, Policy
 from homing.decision.contract import PolicyContract
+from homing.decision.replay import replay
 from homing.lifecycle.entrants import CautiousRandom
-from homing.lifecycle.policies import Habit, habit_of, make_policy, policy_names
+from homing.lifecycle.policies import Habit, Released, habit_of, logging_releases, make_policy, policy_names
 from homing.schema import Candidates, InputError, Instants, Shard
+from homing.store import Workspace, load_shard
 
 
 def candidates(message: list[list[int]], channel: list[list[int]]) -> Candidates:
@@ -58,9 +63,34 @@ def test_names_become_policies(small_world: SmallWorld) -> None:
     assert "learned:annoyance" in names
     message = vocabularies.messages.names[3]
     for name in (*names, f"constant:{message}", "greedy:conversion", f"release:{release.id}"):
-        assert make_policy(name, workspace, release, vocabularies, []).name == name.split(":r-")[0].replace(
-            "release", "learned"
-        )
+        assert make_policy(name, workspace, release, vocabularies, []).name == name
+
+
+def test_a_release_decides_by_the_values_of_its_own_model(small_world: SmallWorld) -> None:
+    release, workspace = small_world.trained.release, small_world.workspace
+    shard = load_shard(workspace, 0).shard
+    seen = replay(shard, np.arange(50), release.view.config)
+    features = release.view.features(shard, seen.candidates)
+    values = release.model.predict(features)
+    own = Context(shard, seen.candidates, values)
+    others = Context(shard, seen.candidates, np.zeros_like(values))
+    policy = Released("release:r-1", release)
+    np.testing.assert_array_equal(policy.probabilities(others), release.policy().probabilities(own))
+    assert policy.floor == release.config.exploration.floor
+
+
+def test_releases_that_wrote_the_log_can_be_asked_again(
+    small_world: SmallWorld, copied: Callable[[], Workspace]
+) -> None:
+    workspace, release = copied(), small_world.trained.release
+    vocabularies = workspace.ledger.vocabularies()
+    logs = [load_shard(workspace, part).shard.decisions for part in range(workspace.ledger.partitions)]
+    code = vocabularies.releases.code(release.id)
+    found = logging_releases(workspace, release, vocabularies, logs)
+    assert {place: policy.name for place, policy in found.items()} == {code: f"release:{release.id}"}
+    (workspace.releases_path / release.id / "release.json").write_text("{}")
+    other = dataclasses.replace(release, id="r-other")  # the log's has to be read
+    assert logging_releases(workspace, other, vocabularies, logs) == {}
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def valued() -> Valued:
         weight=np.ones((ROWS, 1), np.float32),
         direct=direct,
         send=np.ones((ROWS, 1), np.float32),
+        people=np.zeros((ROWS, 0), np.float32),
         traits=np.column_stack([group, np.zeros(ROWS, np.int32)]),
         stage=np.tile([0, 4], ROWS // 2).astype(np.int8),
         domains=np.tile([[True, True], [True, False]], (ROWS // 2, 1)),

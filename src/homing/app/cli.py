@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from homing.app.evaluate_log import evaluate_log
 from homing.app.progress import Bars
 
 if TYPE_CHECKING:
@@ -155,6 +156,9 @@ def evaluate(
 ) -> None:
     """Estimate what policies are worth, from decisions that training never saw."""
     _evaluate(_open(workspace), _names(policies), as_json, estimators=estimators)
+
+
+app.command("evaluate-log")(evaluate_log)
 
 
 @app.command()

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from homing.lifecycle.plan import Planned
     from homing.lifecycle.simulate import Simulated
     from homing.lifecycle.train import Trained
-    from homing.report.facts import Alert, ArmMeasure, Estimate, Facts, ObjectiveValues, Trial, Values
+    from homing.report.facts import (
+        Alert,
+        ArmMeasure,
+        Estimate,
+        Facts,
+        ObjectiveValues,
+        PolicyValue,
+        Trial,
+        Values,
+    )
     from homing.report.leaderboard import Leaderboard, Measure, Score
     from homing.schema.reference import Key
     from homing.store import Finding, ImportSummary, IngestSummary
@@ -215,18 +224,7 @@ def trained(console: Console, result: Trained) -> None:
 def evaluated(console: Console, result: Evaluated, estimators: bool = False) -> None:
     """Print what policies are worth, objective by objective; with `estimators`, what each of them says."""
     for objective in result.values.objectives:
-        rows = []
-        for policy in objective.policies:
-            verdict = Text(policy.judgement.replace("_", " "), _COLOURS[policy.judgement])
-            gap = policy.versus_logging
-            size = "" if policy.policy == result.values.logging else f"{policy.effective_size:,.0f}"
-            value = f"{policy.value.value:.3g}"
-            versus = "" if gap is None else f"{gap.value:+.2g} {_interval(gap)}"
-            rows.append((policy.policy, verdict, value, versus, size))
-        heads = ("policy", "verdict", "value", "difference from log", "effective n")
-        table(console, f"{objective.objective} ({objective.meaning})", heads, rows, left=2)
-        if estimators:
-            _estimators(console, objective)
+        _objective(console, objective, result.values.logging, estimators)
     _segments(console, result.values)
     for fact in result.record.facts.truth or ():
         told = ", ".join(f"{e.name} {e.estimate.value:.4g} {_interval(e.estimate)}" for e in fact.estimators)
@@ -236,6 +234,38 @@ def evaluated(console: Console, result: Evaluated, estimators: bool = False) -> 
             markup=False,
         )
     alerts(console, result.record.facts.alerts)
+
+
+def log_values(console: Console, found: ObjectiveValues, *, estimators: bool) -> None:
+    """Print what policies are worth by a log without a workspace, and why not to trust some of it."""
+    _objective(console, found, found.policies[0].policy, estimators)
+    for policy in found.policies:
+        if policy.judgement == "do_not_trust":
+            console.print(Text(f"{policy.policy}: {policy.reason}.", _COLOURS[policy.judgement]))
+
+
+def _objective(console: Console, objective: ObjectiveValues, logging: str, estimators: bool) -> None:
+    rows = []
+    for policy in objective.policies:
+        verdict = Text(policy.judgement.replace("_", " "), _COLOURS[policy.judgement])
+        gap = policy.versus_logging
+        size = "" if policy.policy == logging else f"{policy.effective_size:,.0f}"
+        value = f"{policy.value.value:.3g}"
+        versus = "" if gap is None else f"{gap.value:+.2g} [{gap.low:.2g}, {gap.high:.2g}]"
+        rows.append((policy.policy, verdict, value, versus, size, _to_tell(policy)))
+    heads = ("policy", "verdict", "value", "difference from log", "effective n", "more to tell")
+    table(console, f"{objective.objective} ({objective.meaning})", heads, rows, left=2)
+    if estimators:
+        _estimators(console, objective)
+
+
+def _to_tell(policy: PolicyValue) -> str:
+    """Return how many more decisions it would take to tell, or that no number would."""
+    from homing.report.numbers import compact
+
+    if policy.judgement != "cannot_tell":
+        return ""
+    return "no log" if policy.more_decisions is None else compact(policy.more_decisions)
 
 
 def _estimators(console: Console, objective: ObjectiveValues) -> None:

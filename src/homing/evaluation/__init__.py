@@ -13,17 +13,16 @@ from homing.evaluation.choosing.tuning import (
 from homing.evaluation.choosing.verdict import Direction, Judgement, Verdict, decisions_to_tell, judge
 from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.cross_fit import cross_fit, folds_by_user
-from homing.evaluation.diagnostics.log_faults import LogFaults, log_faults
+from homing.evaluation.diagnostics.balance import balancing_weights
+from homing.evaluation.diagnostics.log_faults import LogFaults, chosen_faults, log_faults
 from homing.evaluation.diagnostics.overlap import (
     Diagnostics,
     Support,
     Thresholds,
-    WeightTail,
     diagnose,
     effective_sample_size,
     overlap,
     support,
-    weight_tail,
 )
 from homing.evaluation.diagnostics.propensity import (
     PropensityCheck,
@@ -33,6 +32,7 @@ from homing.evaluation.diagnostics.propensity import (
 )
 from homing.evaluation.diagnostics.propensity_days import check_days
 from homing.evaluation.diagnostics.shift import FeatureShift, Shift, covariate_shift
+from homing.evaluation.diagnostics.tail import WeightTail, weight_tail
 from homing.evaluation.estimate import Estimate, Interval, Ratio, difference
 from homing.evaluation.estimators.embeddings import (
     learned_likelihood,
@@ -50,9 +50,8 @@ from homing.evaluation.estimators.slates import cascade_dr, slate_ips
 from homing.evaluation.estimators.times import bandwidth_grid, kernel_dr, kernel_weights
 from homing.evaluation.inputs import policy_mean
 from homing.evaluation.intervals.bootstrap import bootstrap, resampled_values
-from homing.evaluation.intervals.bounds import confidence_sequence, empirical_bernstein, normal_mixture
+from homing.evaluation.intervals.bounds import confidence_sequence, empirical_bernstein
 from homing.evaluation.intervals.sequences import WeightSequence, weight_sequence
-from homing.evaluation.multiplicity import benjamini_hochberg
 from homing.evaluation.quality.calibration import (
     CalibrationCurve,
     auc,
@@ -64,6 +63,7 @@ from homing.evaluation.quality.calibration import (
 )
 from homing.evaluation.quality.uplift import QiniCurve, qini_curve, uplift_by_quantile
 from homing.evaluation.streaming.stream import stream
+from homing.statistics import benjamini_hochberg, normal_mixture
 
 __all__ = [
     "CalibrationCurve",
@@ -91,6 +91,7 @@ __all__ = [
     "WeightSequence",
     "WeightTail",
     "auc",
+    "balancing_weights",
     "bandwidth_grid",
     "benjamini_hochberg",
     "bias_against",
@@ -103,6 +104,7 @@ __all__ = [
     "check_chosen",
     "check_days",
     "check_distribution",
+    "chosen_faults",
     "cluster",
     "confidence_sequence",
     "covariate_shift",

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from homing.experiments.moments import Floats
 from homing.schema.errors import InputError
+from homing.statistics import benjamini_hochberg
 
 Correction = Literal["none", "bonferroni", "holm", "hommel", "benjamini_hochberg"]
 
@@ -35,14 +36,13 @@ def adjusted_p_values(p_values: ArrayLike, correction: Correction) -> Floats:
         return np.asarray(np.minimum(p * tests, 1.0))
     if correction not in get_args(Correction):
         raise InputError(f"correction == {correction!r}, must be one of {get_args(Correction)}")
+    counted = np.where(np.isnan(p), 1.0, p)
+    if correction == "benjamini_hochberg":
+        return np.where(np.isnan(p), np.nan, benjamini_hochberg(counted))
     order = np.argsort(p, axis=-1, kind="stable")  # NaN last
-    rising = np.where(np.isnan(p), 1.0, p)
-    rising = np.take_along_axis(rising, order, -1)
+    rising = np.take_along_axis(counted, order, -1)
     if correction == "holm":
         sorted_p = np.maximum.accumulate(rising * np.arange(tests, 0, -1), axis=-1)
-    elif correction == "benjamini_hochberg":
-        steps = rising * tests / np.arange(1, tests + 1)
-        sorted_p = np.minimum.accumulate(steps[..., ::-1], axis=-1)[..., ::-1]
     else:
         sorted_p = _hommel(rising)
     adjusted = np.empty_like(p)

@@ -17,6 +17,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 from homing.experiments.differences import Alternative
 from homing.experiments.moments import Floats
 from homing.schema.errors import InputError
+from homing.statistics import best_mixing, normal_mixture
 
 Spending = Literal["obrien_fleming", "pocock", "hwang_shih_decani"]
 
@@ -150,8 +151,8 @@ def always_valid(
     """
     r = _mixture(std_error, best_at, alpha)
     if alternative == "two-sided":
-        return np.asarray(np.sqrt((1 + 1 / r) * (np.log1p(r) - 2 * np.log(alpha))))
-    low, high = np.zeros(r.shape), np.sqrt((1 + 1 / r) * (np.log1p(r) - 2 * np.log(alpha)))
+        return np.asarray(normal_mixture(1.0, 1 / r, alpha))
+    low, high = np.zeros(r.shape), normal_mixture(1.0, 1 / r, alpha)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         beyond = _log_evidence(middle, r, one_sided=True) > -np.log(alpha)
@@ -195,8 +196,7 @@ def _mixture(std_error: ArrayLike, best_at: float, alpha: float) -> Floats:
     _check_alpha(alpha)
     if not best_at > 0:
         raise InputError(f"best_at == {best_at}, must be > 0: the standard error where it matters most")
-    tau = best_at * np.sqrt(-2 * np.log(alpha) + np.log(1 - 2 * np.log(alpha)))
-    return np.asarray((tau / np.asarray(std_error, np.float64)) ** 2)
+    return np.asarray(best_mixing(alpha) * (best_at / np.asarray(std_error, np.float64)) ** 2)
 
 
 def _log_evidence(z: Floats, r: Floats, *, one_sided: bool) -> Floats:

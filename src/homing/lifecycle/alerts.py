@@ -3,37 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-import numpy as np
-
+from homing.evaluation import Guardrail
+from homing.lifecycle.segments import guardrails
 from homing.lifecycle.valuation import Agreement
-from homing.report.facts import Alert, Truth, Values
-from homing.schema import Config
+from homing.report.facts import Alert, Level, Population, Truth, Values
+
+#: Decisions that today's rules would not have offered are left out. That depends on what was chosen, so with
+#: more than this share of them estimates are biased by more than can go unsaid.
+_MOST_LOST: Final = 0.01
+
+_VERDICTS: Final = {
+    "better": "better than the log",
+    "worse": "worse than the log",
+    "cannot_tell": "one that cannot be told from the log",
+    "do_not_trust": "not to be trusted",
+}
+
+
+def soundness(
+    agreement: Agreement, propensity_faults: Sequence[str], population: Population | None
+) -> tuple[str, ...]:
+    """Return what forbids a test on users whatever the estimates say, as sentences without a full stop."""
+    broken = dict(agreement.faults.broken)
+    broken.pop("certain", None)
+    if agreement.faults.outside <= _MOST_LOST * agreement.faults.rows:
+        broken.pop("outside", None)
+    shifted = population is not None and _shift_level(population) == "critical"
+    return (*broken.values(), *propensity_faults, *([population.sentence] if shifted and population else ()))
 
 
 def evaluation_alerts(
-    config: Config,
     values: Values,
     truth: Sequence[Truth] | None,
     agreement: Agreement,
     faults: Sequence[str],
     constant: Sequence[str] = (),
 ) -> tuple[Alert, ...]:
-    """Return everything that an evaluation has to warn of, the worst first.
+    """Return everything that an evaluation has to warn of.
 
     `faults` are of the logged propensities; `constant` names the objectives whose outcome never varied in
     training.
     """
     return (
         *_log_alerts(agreement, faults),
+        *_replay_alerts(agreement),
+        *_population_alerts(values.population),
         *_constant_alerts(constant),
         *_overlap_alerts(values, truth),
-        *_guardrail_alerts(config, values),
+        *_guardrail_alerts(guardrails(values.objectives)),
     )
 
 
 def _log_alerts(agreement: Agreement, faults: Sequence[str]) -> list[Alert]:
+    levels: dict[str, Level] = {"certain": "warning"}
     alerts = [
+        Alert(
+            levels.get(rule, "critical"),
+            "Log",
+            f"{sentence}.",
+            "Find out how the log computed its propensities; of what was never drawn it says nothing.",
+        )
+        for rule, sentence in agreement.faults.broken.items()
+        if rule != "outside"
+    ]
+    alerts.extend(
         Alert(
             "critical",
             "Propensities",
@@ -41,15 +76,24 @@ def _log_alerts(agreement: Agreement, faults: Sequence[str]) -> list[Alert]:
             "Find out how the log computed its propensities before using any estimate.",
         )
         for fault in faults
-    ]
-    if agreement.lost:
-        total = agreement.rows
+    )
+    return alerts
+
+
+def _replay_alerts(agreement: Agreement) -> list[Alert]:
+    alerts, rows, lost = [], agreement.faults.rows, agreement.faults.outside
+    if lost:
         alerts.append(
             Alert(
-                "warning",
+                "critical" if lost > _MOST_LOST * rows else "warning",
                 "Replay",
-                f"{agreement.lost:,} of {total:,} decisions chose something that today's rules would not "
-                "have offered; they are left out.",
+                f"{lost:,} of {rows:,} decisions chose something that today's rules would not "
+                "have offered; they are left out"
+                + (
+                    f", and over {_MOST_LOST:.0%} of them bias every estimate."
+                    if lost > _MOST_LOST * rows
+                    else "."
+                ),
                 "Bring the rules of homing.toml in line with those that held when the log was made.",
             )
         )
@@ -58,12 +102,62 @@ def _log_alerts(agreement: Agreement, faults: Sequence[str]) -> list[Alert]:
             Alert(
                 "warning",
                 "Replay",
-                f"{agreement.other_set:,} of {agreement.rows:,} decisions had another candidate set than the "
+                f"{agreement.other_set:,} of {rows:,} decisions had another candidate set than the "
                 "one that the ledger gives today.",
                 "Look for opportunities, consents or limits that changed after the decisions were made.",
             )
         )
+    if agreement.drawn_here.contradicted:
+        alerts.append(
+            Alert(
+                "warning",
+                "Replay",
+                f"{agreement.drawn_here.contradicted:,} of {agreement.drawn_here.rows:,} decisions by "
+                "releases of this workspace have another propensity than their release gives them today.",
+                "Look for events that came after the decisions were made; the logged propensities count.",
+            )
+        )
     return alerts
+
+
+def _population_alerts(population: Population | None) -> list[Alert]:
+    if population is None or not population.moved:
+        return []
+    level = _shift_level(population)
+    sentence = f"{population.sentence[0].upper()}{population.sentence[1:]}. "
+    if population.difference is None:
+        sentence += "No outcome is known, so nothing is said of what that changes."
+    elif population.carried is None:
+        sentence += (
+            "Too few of its decisions are of users like today's to weigh them so (they would count for "
+            f"{population.effective_size:,.0f})."
+        )
+    else:
+        plain, carried = population.difference, population.carried
+        change = (
+            "the same verdict"
+            if population.judgement == population.carried_judgement
+            else f"another verdict: {_VERDICTS[population.carried_judgement]}, not "
+            f"{_VERDICTS[population.judgement]}"
+        )
+        sentence += (
+            f"For users like today's the learned policy brings {carried.value:+.3g} [{carried.low:+.3g}, "
+            f"{carried.high:+.3g}] per decision instead of {plain.value:+.3g} [{plain.low:+.3g}, "
+            f"{plain.high:+.3g}]: {change}."
+        )
+    step = "Evaluate on a newer log, or test on users before you believe it."
+    return [Alert(level, "Population", sentence, "" if level == "note" else step)]
+
+
+def _shift_level(population: Population) -> Level:
+    """Return how bad it is: the verdict stays, another one, or none can be had for users like today's."""
+    if not population.moved:
+        return "note"
+    if population.carried is None:
+        return "critical"
+    if population.carried_judgement == population.judgement:
+        return "note"
+    return "critical" if population.carried_judgement == "worse" else "warning"
 
 
 def _constant_alerts(constant: Sequence[str]) -> list[Alert]:
@@ -104,25 +198,14 @@ def _overlap_alerts(values: Values, truth: Sequence[Truth] | None) -> list[Alert
     return alerts
 
 
-def _guardrail_alerts(config: Config, values: Values) -> list[Alert]:
-    alerts = []
-    for table in values.objectives:
-        learned = next((policy for policy in table.policies if policy.policy == "learned"), None)
-        if table.guardrail is None or learned is None or not np.isfinite(learned.value.value):
-            continue
-        passed = (
-            learned.value.value > table.guardrail
-            if table.direction == "down"
-            else learned.value.value < table.guardrail
+def _guardrail_alerts(rails: Sequence[Guardrail]) -> list[Alert]:
+    return [
+        Alert(
+            "critical" if rail.keeping == "passed" else "warning",
+            f"Guardrail {rail.objective}",
+            f"The learned policy: {rail.sentence}",
+            f"Raise objectives.{rail.objective}.weight, or lower the weights that pull against it.",
         )
-        if passed:
-            alerts.append(
-                Alert(
-                    "critical",
-                    f"Guardrail {table.objective}",
-                    f"The learned policy's {table.objective} of {learned.value.value:.4g} passes the "
-                    f"guardrail of {table.guardrail:g}.",
-                    f"Raise objectives.{table.objective}.weight, or lower the weights that pull against it.",
-                )
-            )
-    return alerts
+        for rail in rails
+        if rail.keeping != "kept"
+    ]

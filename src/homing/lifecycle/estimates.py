@@ -151,6 +151,7 @@ def _policies(
                 value=shown(headline),
                 judgement=verdict.judgement,
                 reason=verdict.reason,
+                more_decisions=verdict.more_decisions,
                 versus_logging=shown(gap),
                 versus_constant=versus,
                 estimators=tuple(listed),

@@ -4,36 +4,45 @@
 2. Fit an outcome model on folds of users, so that no decision is predicted by a model that saw its user.
 3. Replay every decision's candidates; value them under every policy.
 4. Estimate each objective and the utility: IPS, SNIPS, DM, DR; differences paired by user.
-5. Check what the estimates rest on: overlap, propensities, the replay itself, the model.
+5. Check what the estimates rest on: overlap, propensities, the replay itself, the model, the users.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import Policy, Softmax
 from homing.evaluation import folds_by_user
-from homing.lifecycle.alerts import evaluation_alerts
+from homing.lifecycle.alerts import evaluation_alerts, soundness
 from homing.lifecycle.estimates import compare_logs, objective_values
-from homing.lifecycle.policies import ALIASES, make_policy, policy_names
+from homing.lifecycle.policies import ALIASES, logging_releases, make_policy, policy_names
+from homing.lifecycle.population import Portrait, todays_users
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.quality import model_quality, propensities, qini_curves
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, load_release
 from homing.lifecycle.replay import observed_until
 from homing.lifecycle.segments import gate_of, segment_gains
+from homing.lifecycle.shift import population_shift
 from homing.lifecycle.splits import LEFT_OUT, TEST
 from homing.lifecycle.train import heads_of
-from homing.lifecycle.valuation import Agreement, Chosen, Predict, Valued, gather_chosen, value_decisions
-from homing.report.facts import Health, Named, Truth, Values, WeightPoint, WeightSweep
+from homing.lifecycle.valuation import (
+    Agreement,
+    Chosen,
+    Predict,
+    Valued,
+    Wanted,
+    gather_chosen,
+    value_decisions,
+)
+from homing.report.facts import Health, Named, Population, Truth, Values, WeightPoint, WeightSweep
 from homing.schema import Decisions, Features, Reason, Shard, Vocabularies
 from homing.schema.times import MISSING, parse_duration
-from homing.store import Workspace, load_shard
+from homing.store import Workspace, load_shard, table_spans
 
 _FACTORS = (0.0, 0.5, 1.0, 2.0, 4.0)  # by which each weight is multiplied in turn
 _FEW_LOGS = 4  # so many logging policies are compared with each other, and modelled apart
@@ -67,10 +76,11 @@ def evaluate(
     progress, timings = progress or Silent(), Timings()
     vocabularies = workspace.ledger.vocabularies()
     release = load_release(workspace, vocabularies)
-    logs = [
-        load_shard(workspace, partition, tables=("users", "decisions")).shard.decisions
+    shards = [
+        load_shard(workspace, partition, tables=("users", "decisions")).shard
         for partition in range(workspace.ledger.partitions)
     ]
+    logs = [shard.decisions for shard in shards]
     compared = _foreign_logs(logs)
     names = tuple(ALIASES.get(name, name) for name in policies) or policy_names(
         workspace.config, release, vocabularies
@@ -108,13 +118,41 @@ def evaluate(
         chosen = gather_chosen(workspace, release.view, wanted, progress)
     with timings.measure("cross-fit"):
         predict = _cross_fit(release, chosen, compared, progress)
+    portrait = Portrait.choose(release.view, _history(workspace, shards, is_test), watermark)
     few = len(vocabularies.messages) if len(vocabularies.messages) <= _FEW_LOGS else 0
     with timings.measure("policies"):
         valued, agreement = value_decisions(
-            workspace, release, [*named, *sweep], wanted, is_test, predict, few, progress
+            workspace,
+            release,
+            [*named, *sweep],
+            logging_releases(workspace, release, vocabularies, logs),
+            portrait,
+            wanted,
+            is_test,
+            predict,
+            few,
+            progress,
         )
+    with timings.measure("today"):
+        today = todays_users(workspace, release.view, portrait, watermark + 1, progress)
     with timings.measure("estimates"):
-        record = _conclude(workspace, release, vocabularies, named, valued, agreement, compared, timings)
+        held_out = _held_out(valued)
+        learned = [policy.name for policy in named].index("learned")
+        population = population_shift(
+            workspace.config, release, vocabularies, held_out, learned, portrait, today
+        )
+        record = _conclude(
+            workspace,
+            release,
+            vocabularies,
+            named,
+            valued,
+            held_out,
+            agreement,
+            population,
+            compared,
+            timings,
+        )
     assert record.facts.values is not None
     save_record(workspace, record)
     return Evaluated(release, record.facts.values, record, timings)
@@ -126,18 +164,13 @@ def _conclude(
     vocabularies: Vocabularies,
     named: Sequence[Policy],
     valued: Valued,
+    held_out: Valued,
     agreement: Agreement,
+    population: Population,
     compared: Sequence[int],
     timings: Timings,
 ) -> Record:
     config = workspace.config
-    held_out = (
-        valued
-        if valued.test.all()
-        else dataclasses.replace(
-            valued, **{f.name: getattr(valued, f.name)[valued.test] for f in dataclasses.fields(valued)}
-        )
-    )
     tables = objective_values(config, release, [policy.name for policy in named], held_out)
     faults, checks = propensities(vocabularies, held_out, config.evaluation.confidence)
     learned = [policy.name for policy in named].index("learned")
@@ -145,7 +178,8 @@ def _conclude(
         objectives=tables,
         decisions=len(held_out),
         confidence=config.evaluation.confidence,
-        gate=gate_of(tables, faults),
+        gate=gate_of(tables, soundness(agreement, faults, population)),
+        population=population,
         segments=segment_gains(config, release, vocabularies, held_out, learned),
     )
     truth: tuple[Truth, ...] | None = None
@@ -163,10 +197,24 @@ def _conclude(
         truth=truth,
         weights=_sweeps(release, held_out, len(named)),
         uplift=qini_curves(config, release, vocabularies, held_out) or None,
-        alerts=evaluation_alerts(config, values, truth, agreement, faults, release.model.summary.constant),
+        alerts=evaluation_alerts(values, truth, agreement, faults, release.model.summary.constant),
         health=Health(tables=(), propensity=checks),
     )
     return Record("evaluate", facts)
+
+
+def _held_out(valued: Valued) -> Valued:
+    """Return the rows that training never saw."""
+    if valued.test.all():
+        return valued
+    return replace(valued, **{f.name: getattr(valued, f.name)[valued.test] for f in fields(valued)})
+
+
+def _history(workspace: Workspace, shards: Sequence[Shard], is_test: Wanted) -> int:
+    """Return how long before the first held-out decision the ledger's events begin: us; 0 where after it."""
+    tested = [int(shard.decisions.epoch_at[rows].min()) for shard in shards if (rows := is_test(shard)).any()]
+    begins = next((span.first_at for span in table_spans(workspace) if span.table == "events"), None)
+    return max(min(tested) - begins, 0) if tested and begins is not None else 0
 
 
 def _foreign_logs(logs: Sequence[Decisions]) -> tuple[int, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import Constant, Context, Hold, Policy, Uniform
 from homing.lifecycle.release import Release, load_release
-from homing.schema import Config, Decisions, InputError, Vocabularies
+from homing.schema import Config, Decisions, InputError, Vocabularies, WorkspaceError
 from homing.schema.errors import nearest
 from homing.store import Workspace
 
@@ -43,6 +43,51 @@ class Habit:
         alone = candidates.is_hold.astype(np.float64)
         share = np.where(total[row] > 0, mass / np.where(total > 0, total, 1)[row], alone)
         return context.with_forced(share)
+
+
+@dataclass(frozen=True)
+class Released:
+    """A release's policy, with the values of its own model."""
+
+    name: str
+    release: Release
+
+    @property
+    def floor(self) -> float:
+        """Share of each distribution that is uniform."""
+        return self.release.policy().floor
+
+    def probabilities(self, context: Context) -> NDArray[np.float64]:
+        """Return float64 [n]."""
+        features = self.release.view.features(context.shard, context.candidates)
+        values = self.release.model.predict(features)
+        return self.release.policy().probabilities(replace(context, values=values))
+
+
+def logging_releases(
+    workspace: Workspace, release: Release, vocabularies: Vocabularies, logs: list[Decisions]
+) -> dict[int, Released]:
+    """Return code -> policy of the releases that wrote the log and can be asked again.
+
+    Those are in the workspace, undamaged, and read the same state as the current one.
+    """
+    codes = np.unique(np.concatenate([log.release for log in logs])).tolist()
+    found = {}
+    for code in (code for code in codes if code >= 0):
+        name = vocabularies.releases.names[code]
+        if not (workspace.releases_path / name).is_dir():
+            continue
+        try:
+            other = release if name == release.id else load_release(workspace, vocabularies, name)
+        except WorkspaceError:  # 'homing doctor' tells; the log stands without it
+            continue
+        mine, theirs = release.view, other.view
+        if theirs.layout == mine.layout and (theirs.spec.user, theirs.spec.candidate) == (
+            mine.spec.user,
+            mine.spec.candidate,
+        ):
+            found[code] = Released(f"release:{name}", other)
+    return found
 
 
 def habit_of(name: str, decisions: list[Decisions], code: int, vocabularies: Vocabularies) -> Habit:
@@ -101,7 +146,7 @@ def make_policy(
         return release.policy(what) if kind == "learned" else release.greedy(what)
     if kind == "release" and what in vocabularies.releases:
         if (workspace.releases_path / what).is_dir():
-            return load_release(workspace, vocabularies, what).policy()
+            return Released(name, load_release(workspace, vocabularies, what))
         return habit_of(name, logs, vocabularies.releases.code(what), vocabularies)
     known = {
         "constant": vocabularies.messages.names,

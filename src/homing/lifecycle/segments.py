@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,29 @@ from homing.evaluation import Guardrail, Thresholds, Verdict
 from homing.lifecycle.estimates import shown, worth
 from homing.lifecycle.release import Release
 from homing.lifecycle.valuation import Valued
-from homing.report.facts import Gate, ObjectiveValues, PolicyValue, SegmentGain
+from homing.report.facts import Gate, ObjectiveValues, SegmentGain
 from homing.schema import Config, Vocabularies
 from homing.state import STAGES
 
 _MOST = 12  # segments of a column, the rest is one more; and columns
 _MISSING, _OTHER = "(missing)", "(other)"
+
+
+def guardrails(tables: Sequence[ObjectiveValues]) -> tuple[Guardrail, ...]:
+    """Return the guarded objectives, with what the learned policy would make of them."""
+    return tuple(
+        Guardrail(
+            table.objective,
+            policy.value.value,
+            policy.value.low,
+            policy.value.high,
+            table.guardrail,
+            table.direction,
+        )
+        for table in tables
+        for policy in table.policies
+        if table.guardrail is not None and policy.learned
+    )
 
 
 def gate_of(tables: Sequence[ObjectiveValues], faults: Sequence[str]) -> Gate | None:
@@ -27,31 +45,36 @@ def gate_of(tables: Sequence[ObjectiveValues], faults: Sequence[str]) -> Gate | 
         tables: the utility first.
         faults: of the log.
     """
-    learned = {
-        table.objective: (table, policy)
+    verdicts = {
+        table.objective: Verdict(policy.judgement, policy.reason)
         for table in tables
         for policy in table.policies
         if policy.learned and policy.judgement != "reference"
     }
-    if tables[0].objective not in learned:
+    if tables[0].objective not in verdicts:
         return None
-    found = evaluation.gate(
-        {name: _verdict(policy) for name, (_, policy) in learned.items()},
-        tables[0].objective,
-        [
-            Guardrail(name, value.value, value.low, value.high, table.guardrail, table.direction)
-            for name, (table, policy) in learned.items()
-            for value in [policy.value]
-            if table.guardrail is not None
-        ],
-        faults,
-    )
+    found = evaluation.gate(verdicts, tables[0].objective, guardrails(tables), faults)
     return Gate(found.allowed, found.reasons)
 
 
-def _verdict(policy: PolicyValue) -> Verdict:
-    assert policy.judgement != "reference"
-    return Verdict(policy.judgement, policy.reason)
+@dataclass(frozen=True)
+class Gains:
+    """What a policy brings beyond the log in each decision: `sum_a pi q + w (r - q) - r`, of the utility."""
+
+    rows: NDArray[np.intp]  # of the decisions whose outcome is known
+    gain: NDArray[np.float64]  # [rows]
+    weight: NDArray[np.float64]  # [rows] of the policy
+
+
+def utility_gains(release: Release, valued: Valued, policy: int) -> Gains:
+    """Return doubly robust gains of the policy at a place among those that were valued."""
+    weights = release.weights
+    known = np.flatnonzero(np.isfinite(valued.outcome[:, np.flatnonzero(weights)]).all(axis=1))
+    outcome = worth(valued.outcome[known], weights)
+    weight = valued.weight[known, policy].astype(np.float64)
+    gain = worth(valued.direct[known, policy], weights) - outcome
+    gain += weight * (outcome - worth(valued.fitted[known], weights))
+    return Gains(known, gain, weight)
 
 
 def segment_gains(
@@ -59,23 +82,17 @@ def segment_gains(
 ) -> tuple[SegmentGain, ...]:
     """Return what a policy brings beyond the log, by user column and by the channels on offer.
 
-    Columns are the first twelve categorical ones. Gains are doubly robust and of the utility,
-    `sum_a pi q + w (r - q) - r` of each decision.
+    Columns are the first twelve categorical ones.
     """
-    weights = release.weights
-    known = np.flatnonzero(np.isfinite(valued.outcome[:, np.flatnonzero(weights)]).all(axis=1))
-    columns = _columns(vocabularies, valued, known)
-    if not len(known) or not columns:
+    gains = utility_gains(release, valued, policy)
+    columns = _columns(vocabularies, valued, gains.rows)
+    if not len(gains.rows) or not columns:
         return ()
-    outcome = worth(valued.outcome[known], weights)
-    gain = worth(valued.direct[known, policy], weights) - outcome
-    weight = valued.weight[known, policy].astype(np.float64)
-    gain += weight * (outcome - worth(valued.fitted[known], weights))
     segments = evaluation.by_segment(
-        gain,
+        gains.gain,
         columns,
-        valued.user[known],
-        weight,
+        valued.user[gains.rows],
+        gains.weight,
         confidence=config.evaluation.confidence,
         replications=config.evaluation.bootstrap or 500,
         seed=config.training.seed,

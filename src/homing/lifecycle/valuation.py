@@ -5,15 +5,18 @@ Only per-decision sums leave the pass, so memory grows with decisions x policies
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import Context, Policy
-from homing.decision.replay import batches, replay
+from homing.decision.replay import Replay, batches, replay, take_rows
 from homing.engine import over_shards, worker_count
+from homing.evaluation import LogFaults, chosen_faults, log_faults
+from homing.lifecycle.population import Portrait
 from homing.lifecycle.progress import Progress
 from homing.lifecycle.release import Release
 from homing.lifecycle.replay import View, chosen_candidates, observed_until, outcomes_of
@@ -25,6 +28,8 @@ from homing.store import Workspace, load_shard
 Wanted = Callable[[Shard], NDArray[np.bool_]]
 #: Predictions of a cross-fitted model for candidates of rows whose users have these hashes.
 Predict = Callable[[Features, NDArray[np.uint64], NDArray[np.int32]], NDArray[np.float32]]
+
+_NO_FAULTS: Final = LogFaults()
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Valued:
     weight: NDArray[np.float32]  # [rows, policies] target probability of the choice by its propensity
     direct: NDArray[np.float32]  # [rows, policies, objectives] sum over candidates of pi times fitted
     send: NDArray[np.float32]  # [rows, policies] probability of sending anything
+    people: NDArray[np.float32]  # [rows, columns] of the user, as a `Portrait` shows them
     traits: NDArray[np.int32]  # [rows, features] code of the user's categorical features, -1: missing
     stage: NDArray[np.int8]  # [rows] of the user's lifecycle, a place in STAGES
     domains: NDArray[np.bool_]  # [rows, domains] whether the domain has a candidate
@@ -71,11 +77,17 @@ class Valued:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Does the replay see what the log saw?"""
+    """Does the replay see what the log saw, and does the log contradict itself?"""
 
-    rows: int
-    other_set: int  # rows whose candidate set has another hash than the log's
-    lost: int  # decisions whose logged choice is not in the replayed set
+    other_set: int = 0  # rows whose candidate set has another hash than the log's
+    faults: LogFaults = _NO_FAULTS  # outside: decisions whose logged choice is not in the replayed set
+    drawn_here: LogFaults = _NO_FAULTS  # of decisions by releases of this workspace, by their distributions
+
+    def __add__(self, other: Agreement) -> Agreement:
+        """Return that of both parts of a log."""
+        return Agreement(
+            self.other_set + other.other_set, self.faults + other.faults, self.drawn_here + other.drawn_here
+        )
 
 
 def gather_chosen(workspace: Workspace, view: View, wanted: Wanted, progress: Progress) -> Chosen:
@@ -117,6 +129,8 @@ def value_decisions(
     workspace: Workspace,
     release: Release,
     policies: Sequence[Policy],
+    loggers: Mapping[int, Policy],
+    portrait: Portrait,
     wanted: Wanted,
     is_test: Wanted,
     predict: Predict,
@@ -129,6 +143,8 @@ def value_decisions(
         workspace: whose ledger is replayed.
         release: whose model gives values and whose rules hold.
         policies: what to compare.
+        loggers: code of a release -> its policy, where the workspace has it.
+        portrait: what to keep of the users.
         wanted: which decisions.
         is_test: which of them training never saw.
         predict: the cross-fitted outcome model.
@@ -170,12 +186,20 @@ def value_decisions(
                 weight=np.stack(weight, axis=1).astype(np.float32),
                 direct=np.stack(direct, axis=1).astype(np.float32),
                 send=np.stack(send, axis=1).astype(np.float32),
+                people=portrait.of(shard, features, user),
                 traits=shard.users.categorical[user],
                 stage=stages(features, release.view.layout),
                 domains=_domains(seen.candidates, shard),
                 lift=_lift(seen.candidates.message, seen.candidates.row, values, starts, lift_messages),
             )
-            found.append((valued, Agreement(len(row), int((~seen.same_set).sum()), seen.lost)))
+            counts = np.zeros(len(row), np.int64)
+            counts[np.searchsorted(row, seen.row)] = seen.candidates.counts
+            agreement = Agreement(
+                int((~seen.same_set).sum()),
+                chosen_faults(log.propensity[row], counts),
+                _drawn_here(seen, loggers),
+            )
+            found.append((valued, agreement))
         return found
 
     parts: list[tuple[Valued, Agreement]] = []
@@ -183,12 +207,22 @@ def value_decisions(
     for partition, found in enumerate(over_shards(of_shard, partitions, workers)):
         parts += found
         progress.update("policies", (partition + 1) / partitions)
-    agreement = Agreement(
-        sum(part.rows for _, part in parts),
-        sum(part.other_set for _, part in parts),
-        sum(part.lost for _, part in parts),
-    )
+    agreement = sum((part for _, part in parts), Agreement())
     return Valued.concatenate([valued for valued, _ in parts]), agreement
+
+
+def _drawn_here(seen: Replay, loggers: Mapping[int, Policy]) -> LogFaults:
+    """Return the faults of decisions whose logging policy can be asked again for the same candidates."""
+    log, found = seen.shard.decisions, LogFaults()
+    for code, policy in loggers.items():
+        rows = np.flatnonzero((log.release[seen.row] == code) & seen.same_set)
+        if not len(rows):
+            continue
+        candidates = take_rows(seen.candidates, rows)
+        choice = seen.chosen[rows] - seen.candidates.offsets[rows] + candidates.offsets[:-1]
+        chance = policy.probabilities(Context(seen.shard, candidates))
+        found += log_faults(chance, candidates.offsets, choice, log.propensity[seen.row[rows]])
+    return found
 
 
 def _offered(candidates: Candidates, channels: int) -> NDArray[np.int32]:

@@ -218,6 +218,7 @@ class PolicyValue:
     effective_share: float = nan
     max_weight: float = nan
     learned: bool = False  # drawn in the accent colour
+    more_decisions: int | None = None  # that it would take to tell; None: told, or not to be had by waiting
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,31 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Shifted:
+    """One feature of the users that moved between the log and today."""
+
+    feature: str
+    aspect: str  # mean, spread or missing
+    log: float
+    today: float
+    difference: float  # in standard deviations
+
+
+@dataclass(frozen=True)
+class Population:
+    """Whether the log's users are those of today, and what it means for the learned policy's utility."""
+
+    users: int  # of today that were looked at
+    moved: tuple[Shifted, ...] = ()  # the farthest first
+    sentence: str = ""  # in words, where something moved
+    difference: Estimate | None = None  # to the log's policy, as reported
+    carried: Estimate | None = None  # the same for users like today's; None: the log has none like them
+    effective_size: float = nan  # decisions behind `carried`
+    judgement: Judgement = "reference"  # as reported
+    carried_judgement: Judgement = "reference"  # for users like today's
+
+
+@dataclass(frozen=True)
 class Values:
     """What policies are worth, estimated from the log."""
 
@@ -262,6 +288,7 @@ class Values:
     headline: str = "DR"  # the estimator behind PolicyValue.value
     logging: str = "logging"  # name of the policy that wrote the log
     gate: Gate | None = None
+    population: Population | None = None
     segments: tuple[SegmentGain, ...] = ()
 
 

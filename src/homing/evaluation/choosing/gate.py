@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from homing.evaluation.choosing.verdict import Direction, Verdict
 from homing.schema.errors import InputError
+
+#: By the interval: all of it keeps the guardrail, only a part of it does, none of it does, or there is none.
+Keeping = Literal["kept", "at_risk", "passed", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,30 @@ class Guardrail:
     high: float
     limit: float  # the worst acceptable mean
     direction: Direction
+
+    @property
+    def keeping(self) -> Keeping:
+        """How the interval stands to the limit."""
+        if math.isnan(self.low) or math.isnan(self.high):
+            return "unknown"
+        sign = 1 if self.direction == "up" else -1
+        worst, best = sorted((sign * self.low, sign * self.high))
+        if worst >= sign * self.limit:
+            return "kept"
+        return "passed" if best < sign * self.limit else "at_risk"
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        worst = self.low if self.direction == "up" else self.high
+        return {
+            "kept": f"{self.objective} of {self.value:.4g} keeps its guardrail of {self.limit:g}.",
+            "at_risk": f"{self.objective} may pass its guardrail of {self.limit:g}: the interval of "
+            f"{self.value:.4g} reaches to {worst:.4g}.",
+            "passed": f"{self.objective} of {self.value:.4g} [{self.low:.4g}, {self.high:.4g}] passes its "
+            f"guardrail of {self.limit:g}.",
+            "unknown": f"Nothing is known about {self.objective}, which has a guardrail of {self.limit:g}.",
+        }[self.keeping]
 
 
 @dataclass(frozen=True)
@@ -59,30 +87,14 @@ def gate(
         against.append(f"The log does not carry an estimate of {primary}: {aim.reason}.")
     if aim.judgement == "worse":
         against.append(f"The candidate is worse on {primary}: {aim.reason}.")
-    against += [sentence for rail in guardrails if (sentence := _passed(rail))]
+    against += [rail.sentence for rail in guardrails if rail.keeping != "kept"]
     if against:
         return Gate(False, tuple(against))
     how = "is better" if aim.judgement == "better" else "may be better or worse"
-    kept = [f"It keeps the guardrail of {rail.objective}, {rail.limit:g}." for rail in guardrails]
+    kept = [rail.sentence for rail in guardrails]
     worse = [
         f"It is worse on {name}, which has no guardrail: {verdict.reason}."
         for name, verdict in verdicts.items()
         if name not in {primary, *(rail.objective for rail in guardrails)} and verdict.judgement == "worse"
     ]
     return Gate(True, (f"The candidate {how} on {primary}: {aim.reason}.", *kept, *worse))
-
-
-def _passed(rail: Guardrail) -> str:
-    """Return a sentence where the guardrail may not hold, or nothing."""
-    worst = rail.low if rail.direction == "up" else rail.high
-    sign = 1 if rail.direction == "up" else -1
-    if math.isnan(worst):
-        return f"Nothing is known about {rail.objective}, which has a guardrail of {rail.limit:g}."
-    if sign * rail.value < sign * rail.limit:
-        return f"{rail.objective} of {rail.value:.4g} passes its guardrail of {rail.limit:g}."
-    if sign * worst < sign * rail.limit:
-        return (
-            f"{rail.objective} may pass its guardrail of {rail.limit:g}: the interval of "
-            f"{rail.value:.4g} reaches to {worst:.4g}."
-        )
-    return ""

@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from homing.evaluation.choosing.verdict import Direction, Judgement
 from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.diagnostics.overlap import Thresholds, overlap_of_totals
+from homing.evaluation.diagnostics.tail import largest_values, tail_size
 from homing.evaluation.estimate import FEW_USERS, Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, one_dimensional, weights
 from homing.evaluation.intervals.bootstrap import resampled_values
-from homing.evaluation.multiplicity import benjamini_hochberg, two_sided
 from homing.schema.errors import InputError
+from homing.statistics import benjamini_hochberg, two_sided
 
 _MOST: Final = 200  # segments
 
@@ -123,7 +124,8 @@ def _mean(
     """Return the mean gain of a segment, with what speaks against it; its users are all those of the log."""
     counts = users.sums(inside.astype(np.float64))
     used = np.where(inside, weight, 0.0)
-    seen = overlap_of_totals(users.sums(used), counts, float(used @ used), float(used.max()))
+    top = largest_values(weight[inside], tail_size(int(counts.sum())) + 1)
+    seen = overlap_of_totals(users.sums(used), counts, float(used @ used), top)
     members = int(np.count_nonzero(counts))
     few = (f"only {members} users (at least {FEW_USERS} are needed)",) if members < FEW_USERS else ()
     found = estimate_from(

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from homing.evaluation.clusters import Clusters, cluster
-from homing.evaluation.diagnostics.tail import pareto_shape, pareto_threshold
+from homing.evaluation.diagnostics.tail import (
+    WeightTail,
+    largest_values,
+    pareto_threshold,
+    tail_shape,
+    tail_size,
+    weight_tail,
+)
 from homing.evaluation.inputs import (
     SUM_TOLERANCE,
     Floats,
@@ -51,6 +58,12 @@ class Overlap:
     max_weight: float
     mean_weight: float  # 1 in expectation, when the log could do all that the target does
     mean_weight_error: float  # cluster-robust by user; NaN with one user
+    tail_shape: float = math.nan  # Pareto k of the largest weights; NaN: they are equal or too few
+
+    @property
+    def heavy_tail(self) -> bool:
+        """Whether the mean of so many weights is not settled, so that no interval of it holds."""
+        return self.tail_shape > pareto_threshold(self.decisions)
 
     @property
     def effective_share(self) -> float:
@@ -77,6 +90,12 @@ class Overlap:
                 f"{self.effective_share:.2%} of them (at least {thresholds.min_effective_share:.2%} is "
                 "needed); the target is far from the logging policy"
             )
+        if self.heavy_tail:
+            found.append(
+                f"heavy tail: the largest weights fall off like a Pareto with k = {self.tail_shape:.2f} "
+                f"(over {pareto_threshold(self.decisions):.2f}), so their mean has not settled and "
+                "intervals are too short"
+            )
         if abs(self.mean_weight - 1) > max(_MEAN_WEIGHT_Z * self.mean_weight_error, SUM_TOLERANCE):
             found.append(
                 f"the weights average {self.mean_weight:.4f} ± {self.mean_weight_error:.4f} and not 1: "
@@ -101,7 +120,7 @@ def effective_sample_size(weight: ArrayLike) -> float:
 
 
 def overlap(weight: ArrayLike, user: ArrayLike | Clusters | None = None) -> Overlap:
-    """Return effective size, largest weight and mean weight.
+    """Return effective size, largest weight, mean weight and shape of the tail.
 
     Args:
         weight: float [n], target probability by propensity of the logged choice.
@@ -112,79 +131,26 @@ def overlap(weight: ArrayLike, user: ArrayLike | Clusters | None = None) -> Over
     """
     checked = weights("weight", weight)
     groups = cluster(user, len(checked))
-    return overlap_of_totals(
-        groups.sums(checked), groups.counts, float(checked @ checked), float(checked.max())
-    )
+    top = largest_values(checked, tail_size(len(checked)) + 1)
+    return overlap_of_totals(groups.sums(checked), groups.counts, float(checked @ checked), top)
 
 
-def overlap_of_totals(by_user: Floats, counts: Floats, squares: float, largest: float) -> Overlap:
-    """Return the overlap of weights of which only totals are kept.
+def overlap_of_totals(by_user: Floats, counts: Floats, squares: float, top: Floats) -> Overlap:
+    """Return the overlap of weights of which only totals and the largest ones are kept.
 
     Args:
         by_user: float64 [users], sum of each user's weights.
         counts: float64 [users], decisions of each.
         squares: sum of squared weights over decisions.
-        largest: the largest weight.
+        top: float64, the `tail_size(decisions) + 1` largest weights, or more, rising.
     """
     users, rows, total = len(counts), float(counts.sum()), float(by_user.sum())
     mean, error = total / rows, math.nan
     if users > 1:
         psi = by_user - mean * counts
         error = math.sqrt(users / (users - 1) * float(psi @ psi)) / rows
-    return Overlap(int(rows), total**2 / squares if squares else 0.0, largest, mean, error)
-
-
-@dataclass(frozen=True)
-class WeightTail:
-    """How heavy the weights' upper tail is."""
-
-    quantiles: dict[float, float]  # level -> weight
-    max_share: float  # of the total weight, in the one largest
-    top_share: float  # of the total weight, in the largest 1 % of the decisions
-    shape: float  # Pareto k of the tail; NaN where the largest weights are equal or too few
-
-    @property
-    def heavy(self) -> bool:
-        """Whether the mean of the weights converges too slowly to be used."""
-        return self.shape > self.threshold
-
-    threshold: float  # shape above which that is so, for this many decisions
-
-
-def weight_tail(weight: ArrayLike, levels: tuple[float, ...] = (0.5, 0.9, 0.99, 0.999, 1.0)) -> WeightTail:
-    """Describe the upper tail of the weights.
-
-    The shape is that of a generalised Pareto fitted to the min(n / 5, 3 sqrt(n)) largest weights: moments
-    of order 1 / k and more do not exist (Vehtari, Simpson, Gelman, Yao & Gabry 2024, Pareto smoothed
-    importance sampling, section 3).
-
-    Args:
-        weight: float [n], >= 0.
-        levels: of the quantiles, in [0, 1]; each is the smallest weight with that share at or below it.
-
-    Raises:
-        InputError: empty, negative, not finite, or all zero.
-    """
-    checked = weights("weight", weight)
-    total = float(checked.sum())
-    if not total:
-        raise InputError(
-            "weight is 0 in every row, so it has no tail; the target has no overlap with the log"
-        )
-    rows = len(checked)
-    places = [max(math.ceil(level * rows), 1) - 1 for level in levels]
-    size = min(rows // 5, math.ceil(3 * math.sqrt(rows)))
-    top = max(math.ceil(rows / 100), 1)
-    first = rows - max(size + 1, 1)
-    ordered = np.partition(checked, sorted({*places, rows - top, max(first, 0), rows - 1}))
-    tail = np.sort(ordered[first:]) if size else ordered[:0]
-    return WeightTail(
-        quantiles={level: float(ordered[place]) for level, place in zip(levels, places, strict=True)},
-        max_share=float(ordered[-1]) / total,
-        top_share=float(ordered[rows - top :].sum()) / total,
-        shape=pareto_shape(tail[1:] - tail[0]) if size else math.nan,
-        threshold=pareto_threshold(rows),
-    )
+    size = total**2 / squares if squares else 0.0
+    return Overlap(int(rows), size, float(top[-1]), mean, error, tail_shape(top, int(rows)))
 
 
 @dataclass(frozen=True)
@@ -276,11 +242,6 @@ def diagnose(
     found = overlap(weight, user)
     notes = list(found.warnings(limits))
     tail = weight_tail(weight) if found.effective_size else None
-    if tail is not None and tail.heavy:
-        notes.append(
-            f"heavy tail: the largest weights fall off like a Pareto with k = {tail.shape:.2f} (over "
-            f"{tail.threshold:.2f}), so errors and intervals are too small"
-        )
     if support is not None and support.impossible > limits.max_unsupported:
         notes.append(f"{support.impossible:.1%} of the target's probability is on what the log could not do")
     if support is not None and support.unseen > limits.max_unsupported:

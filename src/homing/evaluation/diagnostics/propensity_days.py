@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from homing.evaluation.clusters import cluster, sums_by
 from homing.evaluation.diagnostics.propensity import GroupCheck, PropensityCheck
 from homing.evaluation.inputs import SUM_TOLERANCE, Floats, one_dimensional, shares, weights
-from homing.evaluation.multiplicity import two_sided
+from homing.statistics import two_sided
 
 #: A day whose sum is more skewed than this is too short to tell: a rare choice or none would decide.
 _MOST_SKEWED: Final = 1.0

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from homing.evaluation.clusters import Clusters, cluster
 from homing.evaluation.inputs import Floats
-from homing.evaluation.multiplicity import benjamini_hochberg, two_sided
 from homing.schema.errors import InputError
+from homing.statistics import benjamini_hochberg, two_sided
 
 #: Smaller differences, in standard deviations of the log, are held to be negligible (Austin 2009).
 _NEGLIGIBLE: Final = 0.1
@@ -37,6 +37,7 @@ class Shift:
     """What differs between the log and today, the largest difference first."""
 
     features: tuple[FeatureShift, ...]  # all of them
+    moved: tuple[FeatureShift, ...]  # those that moved significantly and by more than is negligible
     warnings: tuple[str, ...]
 
     @property
@@ -89,8 +90,8 @@ def covariate_shift(
     adjusted = benjamini_hochberg(two_sided([z for _, z in found]))
     features = [replace(feature, p_value=float(p)) for (feature, _), p in zip(found, adjusted, strict=True)]
     features.sort(key=lambda feature: -abs(feature.difference))
-    moved = [f for f in features if f.p_value < alpha and abs(f.difference) > negligible]
-    return Shift(tuple(features), (_sentence(moved),) if moved else ())
+    moved = tuple(f for f in features if f.p_value < alpha and abs(f.difference) > negligible)
+    return Shift(tuple(features), moved, (_sentence(moved, negligible),) if moved else ())
 
 
 def _aspects(
@@ -145,7 +146,10 @@ def _compare(
     )
 
 
-def _sentence(moved: Sequence[FeatureShift]) -> str:
+def _sentence(moved: Sequence[FeatureShift], negligible: float) -> str:
     parts = [f"{f.name} ({f.aspect} {f.log:.3g} in the log, {f.today:.3g} today)" for f in moved[:_SHOWN]]
     more = f" and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
-    return f"today's users differ from the log's in {', '.join(parts)}{more}; estimates are about the log's"
+    return (
+        f"today's users differ from the log's by more than {negligible:g} standard deviations in "
+        f"{', '.join(parts)}{more}; estimates are about the log's"
+    )

@@ -27,7 +27,7 @@ from homing.schema.errors import InputError
 def same_embedding(embedding: ArrayLike, choice: ArrayLike, offsets: ArrayLike) -> Floats:
     """Return whether each candidate has the embedding of its row's choice: 0. or 1., float64 [m].
 
-    This is p(e_i | x_i, a) of an embedding that is a property of the candidate.
+    This is p(e_i | x_i, a) of an embedding that is a property of the candidate (Saito & Joachims 2022).
 
     Args:
         embedding: integer codes [m, d] of all candidates, or [m].
@@ -59,7 +59,8 @@ def learned_likelihood(
     """Return p(e_i | a) for each candidate a of row i, by counts over the other folds: float64 [m].
 
     For embeddings that are seen after the choice, such as the hour of delivery. With counts c over rows of
-    other folds, `(c(a, e) + s g(e)) / (c(a) + s)`, where g is the smoothed share of e among all.
+    other folds, `(c(a, e) + s g(e)) / (c(a) + s)`, where g is the smoothed share of e among all. Saito &
+    Joachims (2022) take p(e | a) for known.
 
     Args:
         action: integer codes [m] of all candidates, such as their message.
@@ -101,6 +102,8 @@ def marginal_weights(
     target_probability: ArrayLike, logging_probability: ArrayLike, likelihood: ArrayLike, offsets: ArrayLike
 ) -> Floats:
     """Return `w(x_i, e_i) = sum_a pi(a|x_i) p(e_i|x_i,a) / sum_a p(a|x_i) p(e_i|x_i,a)`: float64 [n].
+
+    Saito & Joachims (2022), the weights of MIPS, `ips(reward, w)`.
 
     Args:
         target_probability: float [m] over the candidates of all rows; sums to 1 in each.

@@ -28,8 +28,8 @@ def mrdr_weights(target_probability_of_choice: ArrayLike, propensity: ArrayLike)
 
     Given x the variance of `w (r - q)` is `sum_a pi(a)^2 (1 / p(a) - 1) e(a)^2` plus noise, less products of
     errors e of different candidates; the logged rows, weighted so, have the first sum as their mean. For a
-    target that always takes one candidate it is `(1 - p) / p^2` where that was logged, as in the paper, and
-    the products are none.
+    target that always takes one candidate it is `(1 - p) / p^2` where that was logged, as in Farajtabar et
+    al. (2018), and the products are none.
 
     Args:
         target_probability_of_choice: float [n] in [0, 1].
@@ -64,6 +64,9 @@ def mrdr(
     shrinkage: Shrinkage | None = None,
 ) -> Estimate:
     """Return `dr` with predictions of a model that is cross-fitted with `mrdr_weights`.
+
+    `mean_i [q(x_i, pi) + w_i (r_i - q(x_i, a_i))]`, q from a weighted fit: Farajtabar, Chow & Ghavamzadeh
+    (2018).
 
     Args:
         reward: float [n], in units of the outcome.

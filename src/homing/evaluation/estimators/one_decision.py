@@ -136,7 +136,7 @@ def dm(
     *,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Return the direct estimate `mean_i sum_a pi(a | x_i) q(x_i, a)`.
+    """Return the direct estimate `mean_i sum_a pi(a | x_i) q(x_i, a)` (Dudik, Langford & Li 2011).
 
     It is as good as the predictions. The interval is about which users were sampled; the predictions' own
     error is not in it, however large.

@@ -37,7 +37,7 @@ def kernel_weights(
     *,
     period: float | None = None,
 ) -> Floats:
-    """Return `K((pi(x_i) - t_i) / h) / (h f(t_i | x_i))`: float64 [n].
+    """Return `K((pi(x_i) - t_i) / h) / (h f(t_i | x_i))` (Kallus & Zhou 2018): float64 [n].
 
     Epanechnikov's kernel is `3/4 (1 - u^2)` up to |u| = 1, the Gaussian one
     `exp(-u^2 / 2) / sqrt(2 pi)`.
@@ -111,7 +111,7 @@ def kernel_dr(
     confidence: float = 0.95,
     thresholds: Thresholds | None = None,
 ) -> Estimate:
-    """Return `mean_i [q(x_i, pi(x_i)) + w_i (r_i - q(x_i, t_i))]`.
+    """Return `mean_i [q(x_i, pi(x_i)) + w_i (r_i - q(x_i, t_i))]`, after Kallus & Zhou (2018).
 
     Where the predictions are right it is unbiased at any bandwidth, as the
     outcome is compared with the prediction for its own time.

@@ -13,6 +13,7 @@ import numpy as np
 from homing.evaluation.estimate import Estimate
 from homing.evaluation.inputs import Floats
 from homing.schema.errors import InputError
+from homing.statistics import best_mixing, normal_mixture
 
 
 def empirical_bernstein(estimate: Estimate, width: float) -> Estimate:
@@ -86,33 +87,14 @@ def confidence_sequence(estimate: Estimate, tightest_at: int) -> Estimate:
     if tightest_at < 1:
         raise InputError(f"tightest_at == {tightest_at}, must be >= 1: the users expected at the main look")
     alpha = 1 - estimate.confidence
-    share = tightest_at / estimate.users / _best_mixing(alpha)
-    reach = estimate.std_error * normal_mixture(1.0, share, alpha)
+    share = tightest_at / estimate.users / best_mixing(alpha)
+    reach = estimate.std_error * float(normal_mixture(1.0, share, alpha))
     return replace(
         estimate,
         low=estimate.value - reach,
         high=estimate.value + reach,
         interval="confidence sequence",
     )
-
-
-def normal_mixture(variance: float, mixing: float, alpha: float) -> float:
-    """Return a bound that a sum of this accumulated variance passes with probability alpha at any time.
-
-    Howard et al. (2021), equation 14, two-sided: `sqrt((V + rho) log((V + rho) / (rho alpha^2)))`.
-
-    Args:
-        variance: V, accumulated, in squared units of the sum.
-        mixing: rho > 0, in the same unit; smaller is tighter late.
-        alpha: in (0, 1).
-    """
-    total = variance + mixing
-    return math.sqrt(total * (math.log(total / mixing) - 2 * math.log(alpha)))
-
-
-def _best_mixing(alpha: float) -> float:
-    """Return V / rho that makes the boundary smallest at V (Waudby-Smith et al. 2024, equation 16)."""
-    return -2 * math.log(alpha) + math.log(1 - 2 * math.log(alpha))
 
 
 def _over_one_denominator(estimate: Estimate) -> tuple[Floats, Floats]:

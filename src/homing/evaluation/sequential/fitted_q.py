@@ -34,7 +34,7 @@ def fitted_q(
     tolerance: float = 1e-8,
     iterations: int = 2000,
 ) -> Predictions:
-    """Return q and v of the target, from regressions on the log.
+    """Return q and v of the target, from regressions on the log (Le, Voloshin & Yue 2019).
 
     With a horizon, backward: q_t is fitted to `r_t + discount v_{t+1}(s_{t+1})` on the decisions of step t
     alone, so nothing is assumed about how steps resemble each other. Without one, q is fitted to

@@ -111,6 +111,9 @@ def surrogate_weights(
 ) -> Floats:
     """Return `w(x, s) = E[w(x, a) | x, s]`, by regression on the log: float64 [n].
 
+    Saito, Abdollahpouri, Anderton, Carterette & Lalmas (2024); the authors' own code estimates it as
+    `sum_a (pi(a | x) / p(a | x)) P(a | x, s)` with a classifier of choices; both have the same limit.
+
     It is the ratio of the chances of s under the target and in the log, `P_target(s | x) / P_log(s | x)`, and
     varies less than w(x, a).
 

@@ -61,6 +61,8 @@ def marginal_is(
 def state_density(log: Trajectories, state: ArrayLike, fold: ArrayLike | None = None) -> Floats:
     """Return the density of each transition, that of its state by plug-in times its ratio: float64 [m].
 
+    `d_t(s) / d_t^log(s) * pi(a | s) / p(a | s)`, with d_t as in Xie, Ma & Wang (2019).
+
     Args:
         log: of m transitions, with c cut trajectories.
         state: integer [m + c], as for `marginal_is`.

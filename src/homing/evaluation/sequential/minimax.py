@@ -69,6 +69,8 @@ def minimax_is(
 def linear_density(log: Trajectories, options: Choices, fold: ArrayLike | None = None) -> Floats:
     """Return the density of each transition, linear in the features: float64 [m]. May be negative.
 
+    Uehara, Huang & Jiang (2020), as in `minimax_is`.
+
     Args:
         log: of m transitions.
         options: with features float [k, d], as for `minimax_is`.

@@ -9,7 +9,7 @@ Rows may come in any order.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from homing.evaluation.clusters import Clusters
 from homing.evaluation.diagnostics.overlap import Thresholds, overlap_of_totals
+from homing.evaluation.diagnostics.tail import largest_values
 from homing.evaluation.estimate import Estimate, Ratio, estimate_from
 from homing.evaluation.estimators.one_decision import importance_weights
 from homing.evaluation.estimators.weighted import estimate_of_overlap
@@ -28,6 +29,7 @@ from homing.schema.logged import LoggedRows
 LOGGING: Final = "logging"
 _SHARED: Final = 2  # columns of all policies: decisions, rewards
 _OF_POLICY: Final = 4  # columns of each: weights, w r, sum_a pi q, w (r - q)
+_TOP: Final = 1 << 15  # largest weights kept of each policy: the whole tail of 119 million rows
 
 
 def stream(
@@ -60,7 +62,13 @@ def stream(
 @dataclass
 class _Weights:
     squares: float = 0.0
-    largest: float = 0.0
+    top: Floats = field(default_factory=lambda: np.zeros(0))  # the largest, rising
+
+    def keep(self, weight: Floats) -> None:
+        """Take in what belongs to the largest."""
+        more = weight[weight > self.top[0]] if len(self.top) == _TOP else weight
+        if len(more):
+            self.top = largest_values(np.concatenate([self.top, more]), _TOP)
 
 
 class _Totals:
@@ -98,7 +106,7 @@ class _Totals:
             weight = importance_weights(target[place], part.propensity)
             seen, first = self.weights[policy], _SHARED + _OF_POLICY * k
             seen.squares += float(weight @ weight)
-            seen.largest = max(seen.largest, float(weight.max()))
+            seen.keep(weight)
             self._sum(first, code, weight)
             self._sum(first + 1, code, weight * reward)
             if part.prediction is not None and of_choice is not None:
@@ -121,7 +129,7 @@ class _Totals:
         for k, policy in enumerate(self.policies):
             weight, value, direct, correction = rest[_OF_POLICY * k : _OF_POLICY * (k + 1)]
             seen = self.weights[policy]
-            overlap = overlap_of_totals(weight, counts, seen.squares, seen.largest)
+            overlap = overlap_of_totals(weight, counts, seen.squares, seen.top)
             doubts = overlap.warnings(thresholds or Thresholds())
             ratios = {"ips": [Ratio(value, counts)], "snips": [Ratio(value, weight)]}
             if self.predicted:

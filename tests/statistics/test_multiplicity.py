@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homing.evaluation import benjamini_hochberg
-from homing.evaluation.multiplicity import two_sided
+from homing.experiments.multiple import adjusted_p_values
 from homing.schema import InputError
+from homing.statistics import benjamini_hochberg, two_sided
 
 
 def test_adjusted_by_hand():
@@ -20,6 +20,16 @@ def test_adjusted_by_hand():
 def test_tests_that_could_not_be_made_do_not_count():
     np.testing.assert_allclose(benjamini_hochberg([math.nan, 0.01, 0.2]), [math.nan, 0.02, 0.2])
     assert len(benjamini_hochberg([])) == 0
+
+
+def test_each_family_on_the_last_axis_is_adjusted_by_itself():
+    families = np.array([[0.5, 0.01, 0.03, 0.02], [math.nan, 0.01, math.nan, 0.2], [math.nan] * 4])
+    together = benjamini_hochberg(families)
+    for row, family in zip(together, families, strict=True):
+        np.testing.assert_allclose(row, benjamini_hochberg(family))
+    # of a plan with four tests, one that could not be made still counts
+    planned = adjusted_p_values(families[1], "benjamini_hochberg")
+    np.testing.assert_allclose(planned, [math.nan, 0.04, math.nan, 0.4])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0.01, 0.5))
