@@ -61,7 +61,7 @@ class Compiled:
 
     def size(self) -> float:
         """Return the mean of the values' absolutes."""
-        return float(np.abs(self.demand.values).mean()) if len(self.demand.values) else 0.0
+        return float(np.abs(self.demand.values).mean(dtype=np.float64)) if len(self.demand.values) else 0.0
 
     def take(self, users: NDArray[np.int64]) -> Self:
         """Return some users."""
