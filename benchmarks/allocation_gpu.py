@@ -107,6 +107,7 @@ def passes(demand: Demand, found: Solution, device: str, speed: float, fused: bo
     screen = (found.prices, 15 * found.temperature, 0.1 * np.abs(found.prices))
     told("a screen", seconds(lambda: there.screened(*screen), device, 3))
     if fused:
+        torch._dynamo.config.recompile_limit = 64
         quick = torch.compile(on_device.softmax_rows, dynamic=True)
         with patch.object(on_device, "softmax_rows", quick):
             start = time.perf_counter()

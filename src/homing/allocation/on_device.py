@@ -280,7 +280,7 @@ def _array(tensor: Tensor) -> NDArray[np.float64]:
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.zeros(1, dtype=torch.float64, device=device)
+        torch.zeros(1, dtype=torch.float64, device=device).tolist()
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise InputError(
             f"device == {name!r}, must be one that PyTorch has here, with float64; "
