@@ -29,7 +29,7 @@ def alike(one: Passes, other: Passes, prices: np.ndarray, temperature: float) ->
     np.testing.assert_allclose(mine.product(step), its.product(step), rtol=1e-6, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(st.integers(0, 10**6), st.booleans(), st.sampled_from([0.01, 0.3, 5.0]), st.sampled_from([None, 0]))
 def test_the_same_as_compiled_code(seed: int, own: bool, temperature: float, memory: int | None) -> None:
     """All users, some of them, those that matter near some prices, and some of those."""
@@ -74,6 +74,7 @@ def test_nobody_and_nobody_with_a_choice() -> None:
         assert solve(demand, Bounds(np.full(1, -np.inf), np.ones(1)), device="cpu").met
 
 
+@settings(deadline=None, max_examples=15)
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=40))
 def test_rows_hold_every_candidate_once(counts: list[int]) -> None:
     offsets = np.concatenate([[0], np.cumsum(counts)])
