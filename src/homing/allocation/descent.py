@@ -8,10 +8,9 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.allocation.demand import Demand, Uses
-from homing.allocation.dual import Softmaxes, curvature, probabilities, softmaxes
+from homing.allocation.dual import Softmaxes
+from homing.allocation.passes import Covariance, Passes
 from homing.allocation.quadratic import minimise_quadratic
-from homing.allocation.screen import screened
 from homing.allocation.sides import Sides
 
 #: Users whose uses' covariance is measured.
@@ -49,16 +48,13 @@ class Model:
     """The Hessian of the dual, from some users."""
 
     sides: Sides
-    demand: Demand
-    probability: NDArray[np.float64]
+    covariance: Covariance
     factor: float
     diagonal: NDArray[np.float64]
-    threads: int
 
     def product(self, step: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the Hessian times a step over sides."""
-        bent = curvature(self.demand, self.probability, self.sides.prices(step), self.threads)
-        return self.factor * self.sides.along(bent)
+        return self.factor * self.sides.along(self.covariance.product(self.sides.prices(step)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class Tolerance:
 
 
 def descend(
-    demand: Demand,
+    everyone: Passes,
     sides: Sides,
     x: NDArray[np.float64],
     temperature: float,
@@ -96,7 +92,6 @@ def descend(
     damping: Damping,
     steps: int,
     reach: NDArray[np.float64],
-    threads: int,
 ) -> tuple[NDArray[np.float64], Damping]:
     """Return multipliers nearer to the dual's minimum, and what was learned of the damping.
 
@@ -104,7 +99,7 @@ def descend(
     (1978, The Levenberg-Marquardt algorithm: implementation and theory), and is taken if the dual falls.
 
     Args:
-        demand: users with their candidates.
+        everyone: users with their candidates.
         sides: the bounds.
         x: float64 [sides] >= 0, where to start.
         temperature: in utility.
@@ -112,11 +107,12 @@ def descend(
         damping: how far to trust the model at first.
         steps: at most so many.
         reach: float64 [sides] how far each multiplier may move, inf where it may move anywhere.
-        threads: as `softmaxes`.
     """
-    users = max(len(demand), 1)
-    sample = demand if users <= _MODEL_USERS else demand.take(np.arange(0, users, -(-users // _MODEL_USERS)))
-    point = softmaxes(demand, sides.prices(x), temperature, threads)
+    users = max(len(everyone), 1)
+    sample = everyone
+    if users > _MODEL_USERS:
+        sample = everyone.take(np.arange(0, users, -(-users // _MODEL_USERS)))
+    point = everyone.softmaxes(sides.prices(x), temperature)
     lowest, highest = np.maximum(x - reach, 0.0), np.minimum(x + reach, sides.cap)
     model = None
     for _ in range(steps):
@@ -124,11 +120,11 @@ def descend(
             break
         if model is None:
             heat = temperature * damping.smoothing
-            model = _model(sample, sides, x, heat, users / max(len(sample), 1), threads)
+            model = _model(sample, sides, x, heat, users / max(len(sample), 1))
             damping = replace(damping, diagonal=np.maximum(damping.diagonal, model.diagonal / users))
         slack = sides.slack(point)
         ahead, bend = _step(model, slack, x, damping, users, lowest, highest)
-        there = softmaxes(demand, sides.prices(ahead), temperature, threads)
+        there = everyone.softmaxes(sides.prices(ahead), temperature)
         step = ahead - x
         fall = float(slack @ step + step @ bend / 2)
         if fall >= 0:
@@ -140,23 +136,12 @@ def descend(
     return x, damping
 
 
-def _model(
-    sample: Demand, sides: Sides, x: NDArray[np.float64], heat: float, factor: float, threads: int
-) -> Model:
+def _model(sample: Passes, sides: Sides, x: NDArray[np.float64], heat: float, factor: float) -> Model:
     prices = sides.prices(x)
-    near = screened(sample, prices, _MARGIN / 2 * heat, np.zeros(len(prices)), threads)[0].compact()
-    chance = probabilities(near, prices, heat, threads)
-    spread = chance * (1 - chance)
-    mass = np.bincount(near.arm, spread, len(near.uses)).astype(np.float64, copy=False)
-    diagonal = _squared(near.uses).totals(mass, sides.limits)
-    if near.own is not None:
-        diagonal = diagonal + _squared(near.own).totals(spread, sides.limits)
+    near, _ = sample.screened(prices, _MARGIN / 2 * heat, np.zeros(len(prices)))
+    covariance = near.covariance(prices, heat)
     factor /= heat
-    return Model(sides, near, chance, factor, factor * diagonal[sides.limit], threads)
-
-
-def _squared(uses: Uses) -> Uses:
-    return Uses(uses.offsets, uses.limit, uses.amount**2)
+    return Model(sides, covariance, factor, factor * covariance.diagonal[sides.limit])
 
 
 def _step(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from homing.allocation.demand import Bounds, Demand, Uses, check_uses
 from homing.allocation.descent import Damping, Tolerance, descend
 from homing.allocation.dual import Softmaxes, softmaxes
-from homing.allocation.screen import screened
+from homing.allocation.passes import Compiled, Passes
 from homing.allocation.sides import Sides
 from homing.allocation.solution import Solution, certify
 from homing.schema.errors import InputError
@@ -49,6 +49,7 @@ def solve(
     tolerance: float = 1e-3,
     units: float = 1.0,
     threads: int = 0,
+    device: str | None = None,
 ) -> Solution:
     """Return the prices at which softmax decisions keep the bounds and are worth the most.
 
@@ -67,9 +68,12 @@ def solve(
             less than drawing decisions does.
         threads: at most so many at a time; 0: as many as this process has cores. The result has the same
             bits whatever the number.
+        device: where the passes are made: None for the processor, in compiled code; else PyTorch's name of
+            a device, such as "cuda", and candidates that do not fit there are copied in parts every pass.
 
     Raises:
-        InputError: an argument outside its range or of the wrong length, or uses of unknown limits.
+        InputError: an argument outside its range or of the wrong length, uses of unknown limits, or a
+            device that is not there.
     """
     began = time.perf_counter()
     if temperature is not None and not 0 < temperature < np.inf:
@@ -103,18 +107,19 @@ def solve(
         temperature=temperature,
         damping=Damping.at_first(len(sides)),
     )
+    everyone = _passes(demand, len(bounds), threads, device)
     rng = np.random.default_rng(len(demand))
     for place, size in enumerate(_ladder(len(demand), len(bounds))):
         whole = size == len(demand)
         if whole and place:
             break
-        part = demand if whole else demand.take(np.sort(rng.choice(len(demand), size, replace=False)))
+        part = everyone if whole else everyone.take(np.sort(rng.choice(len(demand), size, replace=False)))
         shrunk = sides.scaled(size / max(len(demand), 1))
         if place == 0:
-            state = _anneal(part, shrunk, state, goal, start is not None, threads)
+            state = _anneal(part, shrunk, state, goal, start is not None)
         else:
-            state, _, _ = _settle(part, shrunk, state, goal.loose(), threads)
-    state, point, more = _settle(demand, sides, state, goal, threads)
+            state, _, _ = _settle(part, shrunk, state, goal.loose())
+    state, point, more = _settle(everyone, sides, state, goal)
     prices = sides.prices(state.x)
     seconds = time.perf_counter() - began
     certificate = certify(point, uniform, bounds, inner, prices, floor, passes + more, seconds)
@@ -123,6 +128,14 @@ def solve(
     met = kept and (temperature is not None or certificate.gap <= tolerance)
     assert state.temperature is not None
     return Solution(prices, state.temperature, floor, met, certificate)
+
+
+def _passes(demand: Demand, limits: int, threads: int, device: str | None) -> Passes:
+    if device is None:
+        return Compiled(demand, limits, threads)
+    from homing.allocation.on_device import OnDevice  # PyTorch takes seconds to import
+
+    return OnDevice.put(demand, limits, device)
 
 
 @dataclass(frozen=True)
@@ -157,10 +170,9 @@ def _ladder(users: int, limits: int) -> list[int]:
     return sizes
 
 
-def _anneal(part: Demand, sides: Sides, state: _State, goal: _Goal, warm: bool, threads: int) -> _State:
+def _anneal(part: Passes, sides: Sides, state: _State, goal: _Goal, warm: bool) -> _State:
     """Return the state after solving a sample from a high temperature down to the last one."""
-    size = float(np.abs(part.values).mean()) if len(part.values) else 0.0
-    size = size or float((sides.cap * goal.largest).max(initial=0.0)) or 1.0
+    size = part.size() or float((sides.cap * goal.largest).max(initial=0.0)) or 1.0
     last = state.temperature
     temperature = max(size, last or 0.0)
     if warm and last is not None:
@@ -170,36 +182,32 @@ def _anneal(part: Demand, sides: Sides, state: _State, goal: _Goal, warm: bool, 
     while True:
         damping = damping.renewed()
         tolerance = goal.on(sides) if temperature == last else goal.loose().on(sides)
-        x, damping = descend(part, sides, x, temperature, tolerance, damping, _STEPS, anywhere, threads)
+        x, damping = descend(part, sides, x, temperature, tolerance, damping, _STEPS, anywhere)
         if temperature == last:
             break
         cooler = 1 / _COOLING
         if last is None:
-            cooler = _cooler(part, sides, x, temperature, goal.relative, threads)
+            cooler = _cooler(part, sides, x, temperature, goal.relative)
             if cooler >= 1 or temperature < _COLDEST * size:
                 break
         temperature = max(last or 0.0, temperature * cooler)
     return _State(x, temperature, damping)
 
 
-def _cooler(
-    demand: Demand, sides: Sides, x: NDArray[np.float64], temperature: float, gap: float, threads: int
-) -> float:
+def _cooler(part: Passes, sides: Sides, x: NDArray[np.float64], temperature: float, gap: float) -> float:
     """Return by what the temperature has to be multiplied for the linear program's gap; 1: it is closed."""
     prices = sides.prices(x)
-    point = softmaxes(demand, prices, temperature, threads)
+    point = part.softmaxes(prices, temperature)
     blur = point.best - point.value + float(prices @ point.totals)
     wanted = gap / 2 * abs(point.best + float(sides.sign * sides.bound @ x))
     return 1.0 if blur <= wanted else float(np.clip(wanted / blur, 1 / _COOLING, 0.7))
 
 
-def _settle(
-    demand: Demand, sides: Sides, state: _State, goal: _Goal, threads: int
-) -> tuple[_State, Softmaxes, int]:
+def _settle(everyone: Passes, sides: Sides, state: _State, goal: _Goal) -> tuple[_State, Softmaxes, int]:
     """Return the state within the goal, the softmax there, and the passes over all candidates."""
     x, temperature, damping = state.x, state.temperature, state.damping
     assert temperature is not None
-    point = softmaxes(demand, sides.prices(x), temperature, threads)
+    point = everyone.softmaxes(sides.prices(x), temperature)
     passes, margin = 1, _MARGIN * temperature
     further = np.zeros(len(x))  # sides that went as far as they could may go further the next time
     for _ in range(_ROUNDS):
@@ -207,10 +215,10 @@ def _settle(
             break
         beyond = _SHARE * x + further
         reach = margin / np.maximum(goal.largest, _TINY) + beyond
-        near, elsewhere = screened(demand, sides.prices(x), margin, sides.at_most(beyond), threads)
+        near, elsewhere = everyone.screened(sides.prices(x), margin, sides.at_most(beyond))
         rest, tolerance = sides.beside(elsewhere), goal.on(sides, _INSIDE)
-        ahead, damping = descend(near, rest, x, temperature, tolerance, damping, _STEPS, reach, threads)
-        there = softmaxes(demand, sides.prices(ahead), temperature, threads)
+        ahead, damping = descend(near, rest, x, temperature, tolerance, damping, _STEPS, reach)
+        there = everyone.softmaxes(sides.prices(ahead), temperature)
         passes += 2
         further = np.where(np.abs(ahead - x) >= reach, _WIDER * reach, 0.0)
         if sides.dual(ahead, there) < sides.dual(x, point):

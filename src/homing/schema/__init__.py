@@ -1,6 +1,11 @@
-"""The nouns, the data contract, the configuration and the errors: what everything else is written in."""
+"""The nouns, the data contract, the configuration and the errors: what everything else is written in.
 
-from homing.schema.config import Config, load_config, parse_config
+The configuration is looked up when it is first used, since functions over arrays need no pydantic.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from homing.schema.decisions import Candidates, Decisions, Exclusions, Instants, Reason, format_ids
 from homing.schema.errors import (
     ConfigError,
@@ -17,6 +22,9 @@ from homing.schema.messages import Messages, Opportunities
 from homing.schema.shard import Shard
 from homing.schema.users import Consents, Users
 from homing.schema.vocabulary import EVENT_TYPES, Vocabularies, Vocabulary
+
+if TYPE_CHECKING:
+    from homing.schema.config import Config, load_config, parse_config
 
 __all__ = [
     "EVENT_TYPES",
@@ -48,3 +56,9 @@ __all__ = [
     "load_config",
     "parse_config",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in {"Config", "load_config", "parse_config"}:
+        raise AttributeError(f"module 'homing.schema' has no attribute {name!r}")
+    return getattr(import_module("homing.schema.config"), name)
