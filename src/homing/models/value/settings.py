@@ -18,7 +18,7 @@ class ValueSettings:
 
     hidden: tuple[int, ...] = (256, 256)  # widths of the state's layers; (): a bilinear model
     action_hidden: int = 64  # width of the candidate's hidden layer; 0: none
-    rank: int = 32  # dimensions in which state and candidate meet
+    rank: int = 16  # dimensions in which state and candidate meet
     members: int = 1  # networks in the ensemble, each on its own resampling of users
     centred: bool = False  # what candidates change is fitted free of the state's part; needs propensities
     batch_size: int = 1024  # transitions in a gradient step
