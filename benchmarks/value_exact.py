@@ -1,6 +1,6 @@
 """Value learning where dynamic programming knows the truth, beside d3rlpy's DiscreteCQL and DoubleDQN.
 
-python benchmarks/value_exact.py [seeds] [steps]   three processes, two loggers; 2 seeds and 1500 steps
+python benchmarks/value_exact.py [seeds] [steps]   three processes, two loggers; 2 seeds and 1000 steps
 
 Every learner has the same log, network, batch, learning rate and number of steps; its policy is the best
 candidate by its values, and that policy's value is solved for, not estimated. d3rlpy 2.8.1 is compared where
@@ -39,7 +39,7 @@ from homing.models.value import (
 from homing.simulator.solvable import CHOICES, FATIGUE, MessagingProcess, SolvableLog, tilted
 
 GAMMA, WEIGHTS = 0.97, (1.0, 5.0)
-USERS, DAYS, BATCH, RATE, HIDDEN = 4_000, 60, 1_024, 1e-3, (64, 64)
+USERS, DAYS, BATCH, RATE, HIDDEN = 4_000, 60, 512, 1e-3, (64, 64)
 TEMPERATURE, STRENGTH = 0.1, 1.0
 PROCESSES = {
     "tiring": MessagingProcess(),
@@ -92,7 +92,7 @@ def ours(data: Transitions, seed: int, steps: int) -> dict[str, Callable[[], Any
 
     return {
         "one round": lambda: fit(FittedQ(Logged())),
-        "three rounds": lambda: table(improve(data, held, horizons, settings, 3)[0]) @ WEIGHTS,
+        "two rounds": lambda: table(improve(data, held, horizons, settings, 2)[0]) @ WEIGHTS,
         "CQL, anchored": lambda: fit(ConservativeQ(free, STRENGTH)),
         "CQL, as published": lambda: fit(ConservativeQ(free, STRENGTH, anchored=False)),
         "IQL": lambda: fit(ImplicitQ(WEIGHTS)),
@@ -150,7 +150,7 @@ def theirs(log: SolvableLog, seed: int, steps: int) -> dict[str, Callable[[], An
     }
 
 
-def main(seeds: int = 2, steps: int = 1_500) -> None:
+def main(seeds: int = 2, steps: int = 1_000) -> None:
     torch.set_num_threads(1)
     weights = np.array(WEIGHTS)
     for process_name, process in PROCESSES.items():

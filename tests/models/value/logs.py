@@ -9,7 +9,7 @@ import numpy as np
 from homing.models.value import Transitions, make_transitions
 from homing.simulator.solvable import CHOICES, FATIGUE, MessagingProcess, SolvableLog
 
-GAMMA = 0.9
+GAMMA = 0.8
 PROCESS = MessagingProcess(tires=(0.0, 0.08, 0.2, 0.45), churn_step=0.004, recovery=0.5)
 LOGGER = np.tile([0.4, 0.2, 0.2, 0.2], (FATIGUE, 1))
 STATES = np.eye(FATIGUE, dtype=np.float32)

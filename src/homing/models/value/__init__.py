@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from homing.models.value.algorithms import ConservativeQ, FittedQ, ImplicitQ
     from homing.models.value.batches import InMemory, Streamed
-    from homing.models.value.fit import fit_values, improve, probabilities
+    from homing.models.value.fit import fit_values, improve
     from homing.models.value.learner import Learner
     from homing.models.value.model import ValueModel
     from homing.models.value.policies import Given, Logged, Sampled, Softmax
@@ -38,7 +38,6 @@ __all__ = [
     "horizon_of",
     "improve",
     "make_transitions",
-    "probabilities",
 ]
 
 _HOMES = {
@@ -60,7 +59,6 @@ _HOMES = {
     "fit_values": "fit",
     "horizon_of": "transitions",
     "improve": "fit",
-    "probabilities": "fit",
     "make_transitions": "transitions",
 }
 

@@ -202,7 +202,7 @@ class InMemory:
         """
         self._data, self._part = data, _Part(data, device)
         self._rows = torch.from_numpy(data.learnable).to(device)
-        self._size = min(batch_size, len(self._rows))
+        self._size = max(1, min(batch_size, len(self._rows)))
         self._random = torch.Generator().manual_seed(seed)
 
     def sample(self) -> Transitions:

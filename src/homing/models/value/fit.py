@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from homing.models.value.algorithms import Algorithm, FittedQ
-from homing.models.value.batches import InMemory, Source, Table
+from homing.models.value.batches import InMemory, Source
 from homing.models.value.learner import Learner
 from homing.models.value.model import ValueModel
 from homing.models.value.network import NetworkShape, ValueNetwork
@@ -115,31 +115,10 @@ def improve(
                 progress((number + done) / rounds, f"round {number + 1}: {note}")
 
         model = fit_values(FittedQ(backup), data, horizons, settings, model, told)
-        data = dataclasses.replace(data, probability=probabilities(model, policy, data))
+        data = dataclasses.replace(data, probability=model.probabilities(policy, data))
         backup = Given()
     assert model is not None
     return model, data
-
-
-@torch.no_grad()
-def probabilities(model: ValueModel, policy: Softmax, data: Transitions) -> NDArray[np.float32]:
-    """Return the softmax of the model's mean advantages: float32 [candidates]."""
-    found = np.empty(len(data.action), np.float32)
-    block = 1 << 14
-    for first in range(0, len(data), block):
-        bounds = data.offsets[first : first + block + 1]
-        own = slice(int(bounds[0]), int(bounds[-1]))
-        columns = [None if column is None else column[own] for column in (data.propensity, data.charge)]
-        state, local, action = data.state[first : first + block], bounds - bounds[0], data.action[own]
-        advantage = model.advantages(state, local, action, data.actions, data.hold).mean
-        table = Table(state, local, action, data.actions, data.hold, propensity=columns[0], charge=columns[1])
-        rows = table.rows(torch.arange(len(local) - 1), whole=True)
-        present = rows.sets.present
-        padded = torch.zeros(*rows.sets.index.shape, data.objectives, dtype=torch.float64)
-        mask = torch.ones_like(rows.sets.index, dtype=torch.bool) if present is None else present
-        padded[mask] = torch.from_numpy(advantage)
-        found[own] = policy.distribution(padded.unsqueeze(0), rows)[0][mask].numpy()
-    return found
 
 
 def new_network(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from homing.models.value.batches import Rows, Table
 from homing.models.value.network import ValueNetwork
+from homing.models.value.policies import Softmax
+from homing.models.value.transitions import Transitions
 
 _BATCH: Final = 4096  # rows
 
@@ -66,15 +68,25 @@ class ValueModel:
         hold: NDArray[np.bool_],
     ) -> Values:
         """Return q of every candidate less q of hold, which is all that a decision needs."""
-        return self._over(
-            lambda rows: self.network.deltas(rows).float() * self.network.unit,
-            state,
-            offsets,
-            action,
-            actions,
-            hold,
-            None,
-        )
+        return self._over(self._advantages, state, offsets, action, actions, hold, None)
+
+    @torch.no_grad()
+    def probabilities(self, policy: Softmax, data: Transitions) -> NDArray[np.float32]:
+        """Return the softmax of the mean advantages over every row's candidates: float32 [candidates].
+
+        Raises:
+            InputError: the policy is held near the logging policy, and the log has no propensities.
+        """
+        found = np.empty(len(data.action), np.float32)
+        columns = data.state, data.offsets, data.action, data.actions, data.hold
+        device = str(self.network.start.device)
+        for own, rows in blocks(*columns, propensity=data.propensity, charge=data.charge, device=device):
+            chance = policy.distribution(self._advantages(rows).mean(0, keepdim=True), rows)[0]
+            found[own] = flat(chance, rows).cpu().numpy()
+        return found
+
+    def _advantages(self, rows: Rows) -> Tensor:
+        return self.network.deltas(rows).float() * self.network.unit
 
     @torch.no_grad()
     def _over(
@@ -87,24 +99,44 @@ class ValueModel:
         hold: NDArray[np.bool_],
         propensity: NDArray[np.float32] | None,
     ) -> Values:
-        n, K = int(offsets[-1]), self.network.shape.objectives
-        found = Values(np.empty((n, K)), np.empty((n, K)))
+        shape = int(offsets[-1]), self.network.shape.objectives
+        found = Values(np.empty(shape), np.empty(shape))
         device = str(self.network.start.device)
-        for first in range(0, len(offsets) - 1, _BATCH):
-            bounds = offsets[first : first + _BATCH + 1]
-            own = slice(int(bounds[0]), int(bounds[-1]))
-            table = Table(
-                state[first : first + _BATCH],
-                bounds - bounds[0],
-                action[own],
-                actions,
-                hold,
-                propensity=None if propensity is None else propensity[own],
-                device=device,
-            )
-            rows = table.rows(torch.arange(len(bounds) - 1, device=device), whole=True)
-            each = function(rows).double()
-            flat = each.flatten(1, 2) if rows.sets.present is None else each[:, rows.sets.present]
-            found.mean[own] = flat.mean(0).cpu().numpy()
-            found.spread[own] = flat.std(0, correction=0).cpu().numpy()
+        for own, rows in blocks(state, offsets, action, actions, hold, propensity=propensity, device=device):
+            each = torch.stack([flat(member, rows) for member in function(rows).double()])
+            found.mean[own] = each.mean(0).cpu().numpy()
+            found.spread[own] = each.std(0, correction=0).cpu().numpy()
         return found
+
+
+def blocks(
+    state: NDArray[np.float32],
+    offsets: NDArray[np.int64],
+    action: NDArray[np.int32],
+    actions: NDArray[np.float32],
+    hold: NDArray[np.bool_],
+    *,
+    propensity: NDArray[np.float32] | None,
+    charge: NDArray[np.float32] | None = None,
+    device: str = "cpu",
+) -> Iterator[tuple[slice, Rows]]:
+    """Yield all rows with their candidates, some at a time, and which candidates those are."""
+    for first in range(0, len(offsets) - 1, _BATCH):
+        bounds = offsets[first : first + _BATCH + 1]
+        own = slice(int(bounds[0]), int(bounds[-1]))
+        table = Table(
+            state[first : first + _BATCH],
+            bounds - bounds[0],
+            action[own],
+            actions,
+            hold,
+            propensity=None if propensity is None else propensity[own],
+            charge=None if charge is None else charge[own],
+            device=device,
+        )
+        yield own, table.rows(torch.arange(len(bounds) - 1, device=device), whole=True)
+
+
+def flat(values: Tensor, rows: Rows) -> Tensor:
+    """Return [candidates, ...] of [n, C, ...], without what is padded."""
+    return values.flatten(0, 1) if rows.sets.present is None else values[rows.sets.present]
