@@ -1,6 +1,6 @@
 """Value learning where dynamic programming knows the truth, beside d3rlpy's DiscreteCQL and DoubleDQN.
 
-python benchmarks/value_exact.py [seeds] [steps]   three processes, two loggers; 2 seeds and 1000 steps
+python benchmarks/value_exact.py [seeds] [steps]   three processes, two loggers; 2 seeds and 600 steps
 
 Every learner has the same log, network, batch, learning rate and number of steps; its policy is the best
 candidate by its values, and that policy's value is solved for, not estimated. d3rlpy 2.8.1 is compared where
@@ -39,7 +39,7 @@ from homing.models.value import (
 from homing.simulator.solvable import CHOICES, FATIGUE, MessagingProcess, SolvableLog, tilted
 
 GAMMA, WEIGHTS = 0.97, (1.0, 5.0)
-USERS, DAYS, BATCH, RATE, HIDDEN = 4_000, 60, 512, 1e-3, (64, 64)
+USERS, DAYS, BATCH, RATE, HIDDEN = 2_000, 40, 256, 3e-3, (64, 64)
 TEMPERATURE, STRENGTH = 0.1, 1.0
 PROCESSES = {
     "tiring": MessagingProcess(),
@@ -82,7 +82,7 @@ def table(model: ValueModel) -> Any:
 def ours(data: Transitions, seed: int, steps: int) -> dict[str, Callable[[], Any]]:
     """Return what makes utilities [fatigue, choices], by name."""
     settings = ValueSettings(
-        hidden=HIDDEN, batch_size=BATCH, steps=steps, learning_rate=RATE, target_rate=0.02, seed=seed
+        hidden=HIDDEN, batch_size=BATCH, steps=steps, learning_rate=RATE, target_rate=0.03, seed=seed
     )
     horizons, held = (horizon_of(GAMMA),) * 2, Softmax(WEIGHTS, TEMPERATURE, held=True)
     free = Softmax(WEIGHTS, TEMPERATURE)
@@ -124,7 +124,7 @@ def theirs(log: SolvableLog, seed: int, steps: int) -> dict[str, Callable[[], An
         "batch_size": BATCH,
         "gamma": GAMMA,
         "learning_rate": RATE,
-        "target_update_interval": 50,
+        "target_update_interval": 33,
         "encoder_factory": d3rlpy.models.VectorEncoderFactory(hidden_units=list(HIDDEN)),
     }
 
@@ -150,7 +150,7 @@ def theirs(log: SolvableLog, seed: int, steps: int) -> dict[str, Callable[[], An
     }
 
 
-def main(seeds: int = 2, steps: int = 1_000) -> None:
+def main(seeds: int = 2, steps: int = 600) -> None:
     torch.set_num_threads(1)
     weights = np.array(WEIGHTS)
     for process_name, process in PROCESSES.items():

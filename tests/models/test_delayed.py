@@ -115,5 +115,5 @@ def test_what_is_wrong_is_said(outcomes: object, seen: object, message: object, 
 def test_past_messages_that_say_too_little() -> None:
     with pytest.raises(InputError, match="message 1 has 1 users"):
         fit_daily_prior([[0.0], [1.0], [1.0]], [0, 0, 1])
-    with pytest.raises(InputError, match="more messages than"):
+    with pytest.raises(InputError, match="fewer columns than rows"):
         fit_daily_prior([[0.0], [1.0]], [0, 0])

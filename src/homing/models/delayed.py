@@ -82,8 +82,8 @@ def fit_daily_prior(outcomes: ArrayLike, message: ArrayLike, features: ArrayLike
     counts = np.bincount(of, minlength=messages)
     if len(x) != messages or messages <= x.shape[1]:
         raise InputError(
-            f"features is {x.shape} and messages are {messages}, must be a row a message, and more messages than "
-            "features; bring more past messages, or fewer features"
+            f"features is {x.shape} and messages are {messages}, must be a row a message, fewer columns than "
+            "rows; bring more past messages, or fewer features"
         )
     if counts.min() < 2:
         raise InputError(
@@ -93,8 +93,8 @@ def fit_daily_prior(outcomes: ArrayLike, message: ArrayLike, features: ArrayLike
     np.add.at(means, of, days)
     means /= counts[:, None]
     rest = days - means[of]
-    within = rest.T @ rest / (len(days) - messages)
-    coefficients = np.linalg.lstsq(x, means, rcond=None)[0]
+    within: Floats = rest.T @ rest / (len(days) - messages)
+    coefficients: Floats = np.linalg.lstsq(x, means, rcond=None)[0].astype(np.float64)
     apart = means - x @ coefficients
     hat = np.einsum("md,md->m", x, np.linalg.pinv(x).T)  # share of its own noise that a fit takes up
     between = apart.T @ apart - within * ((1 - hat) / counts).sum()
