@@ -3,8 +3,8 @@
 python benchmarks/impatient.py [replications] [days] [--plot FILE]   40 replications of 84 days
 
 After McDonald et al. (2023), Impatient bandits (KDD): 20 new messages, 20 users a day; the reward is the
-number of active days among the 28 that follow. Users are Bernoulli with a level of their own, so that days depend on
-each other and are not Gaussian. All four policies are Thompson sampling and differ in what they see:
+number of active days among the 28 that follow. Users are Bernoulli with a level of their own, so that days
+depend on each other and are not Gaussian. All four are Thompson sampling and differ in what they see:
 
 oracle        all 28 days of a user on the next day
 progressive   the days that have passed, through the covariances of past messages

@@ -42,9 +42,9 @@ GAMMA, WEIGHTS = 0.97, (1.0, 5.0)
 USERS, DAYS, BATCH, RATE, HIDDEN = 2_000, 40, 256, 3e-3, (64, 64)
 TEMPERATURE, STRENGTH = 0.1, 1.0
 PROCESSES = {
-    "tiring": MessagingProcess(),
-    "mixed": MessagingProcess(tires=(0.0, 0.08, 0.2, 0.45), churn_step=0.004, recovery=0.5),
     "tolerant": MessagingProcess(tires=(0.0, 0.03, 0.05, 0.1), churn_step=0.002, recovery=0.5),
+    "mixed": MessagingProcess(tires=(0.0, 0.08, 0.2, 0.45), churn_step=0.004, recovery=0.5),
+    "tiring": MessagingProcess(),
 }
 LOGGERS = {"mostly none": (0.85, 0.05, 0.05, 0.05), "even": (0.25, 0.25, 0.25, 0.25)}
 

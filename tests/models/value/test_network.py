@@ -11,7 +11,7 @@ from homing.models.value.batches import Needs, Rows
 from homing.models.value.network import NetworkShape, ValueNetwork
 from homing.schema import InputError
 
-from .logs import ragged
+from .logs import messaging, ragged
 
 WHOLE = Needs(now=True, later=True)
 SHAPE = NetworkShape(2, 3, 2, (8, 8), 4, 5, members=1, centred=False, expectile=False)
@@ -59,6 +59,7 @@ def test_shared_blocks_and_blocks_of_their_own_agree() -> None:
         action=np.arange(len(shared.action), dtype=np.int32),
     )
     rows = first(shared), first(own)
+    assert not rows[0].sets.complete
     assert [each.sets.shared for each in rows] == [True, False]
     present = rows[0].sets.present
     assert present is not None
@@ -66,6 +67,18 @@ def test_shared_blocks_and_blocks_of_their_own_agree() -> None:
         network = drawn(members=members)
         one, other = (network(each)[0][:, present] for each in rows)
         assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_complete_sets_need_no_picking() -> None:
+    rows = first(messaging(20, 5))
+    assert rows.sets.complete and rows.sets.present is None
+    picked = dataclasses.replace(rows, sets=dataclasses.replace(rows.sets, complete=False))
+    network = drawn(states=5, actions=4, members=2)
+    assert torch.equal(network(rows)[0], network(picked)[0])
+    turned = dataclasses.replace(messaging(20, 5), actions=np.eye(4, dtype=np.float32)[::-1])
+    assert first(turned).sets.complete
+    order = np.tile(np.array([1, 0, 2, 3], np.int32), len(turned))
+    assert not first(dataclasses.replace(turned, action=order)).sets.complete
 
 
 def test_members_are_networks_of_their_own() -> None:

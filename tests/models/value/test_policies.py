@@ -17,6 +17,7 @@ SETS = Sets(
     blocks=torch.zeros(3, 1),
     hold=torch.tensor([True, False, False]),
     shared=True,
+    complete=False,
     index=torch.tensor([[0, 1, 2], [0, 1, 0]]),
     present=torch.tensor([[True, True, True], [True, True, False]]),
     propensity=torch.tensor([[0.5, 0.3, 0.2], [0.9, 0.1, 0.0]]),

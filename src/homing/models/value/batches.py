@@ -27,6 +27,7 @@ class Sets:
     blocks: Tensor  # [m, A] the action blocks that the rows point to
     hold: Tensor  # bool [m]
     shared: bool  # whether every row may point to every block
+    complete: bool  # whether every row has every block, in order
     index: Tensor  # int64 [n, C] row of `blocks`
     present: Tensor | None  # bool [n, C], false where padded; None: all are there
     propensity: Tensor | None  # [n, C] 0 where padded
@@ -108,6 +109,11 @@ class Table:
             None if column is None else self.put(column) for column in (propensity, charge, probability)
         ]
         self._places = torch.arange(self._widest, device=device)
+        self._complete = (
+            self._uniform
+            and self._widest == len(actions) <= _SHARED
+            and bool((action.reshape(-1, self._widest) == np.arange(self._widest)).all())
+        )
 
     def put(self, values: NDArray[np.generic]) -> Tensor:
         """Return an array on the device."""
@@ -130,12 +136,15 @@ class Table:
                 place = torch.where(present, place, first)
         else:
             place, choice = first + choice, torch.zeros_like(choice)
-        return Rows(self._state.index_select(0, index), self._sets(place, present), choice)
+        sets = self._sets(place, present, whole and self._complete)
+        return Rows(self._state.index_select(0, index), sets, choice)
 
-    def _sets(self, place: Tensor, present: Tensor | None) -> Sets:
+    def _sets(self, place: Tensor, present: Tensor | None, complete: bool) -> Sets:
         shared = len(self._actions) <= _SHARED
-        if shared:
-            blocks, hold = self._actions, self._hold
+        blocks, hold = self._actions, self._hold
+        if complete:
+            index = self._places.expand_as(place)
+        elif shared:
             index = self._action.index_select(0, place.flatten()).view_as(place).long()
         else:
             used = place.flatten() if present is None else place[present]
@@ -152,7 +161,7 @@ class Table:
             values = column.index_select(0, place.flatten()).view_as(place)
             return values if present is None else values * present
 
-        return Sets(blocks, hold, shared, index, present, *map(of_candidates, self._columns))
+        return Sets(blocks, hold, shared, complete, index, present, *map(of_candidates, self._columns))
 
 
 class _Part:

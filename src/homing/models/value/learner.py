@@ -62,13 +62,14 @@ class Learner:
         self._rate = torch.as_tensor(-rate, dtype=torch.float32, device=settings.device)
         self._counts = torch.as_tensor(horizons > 0, device=settings.device)
         self._ahead = bool((horizons > 0).any())
-        of_delta = self.network.delta_parameters()
+        of_delta = self.network.delta_parameters() if settings.delta_decay else []
         known = {id(weight) for weight in of_delta}
         rest = [weight for weight in self.network.parameters() if id(weight) not in known]
         groups = [
             {"params": rest, "weight_decay": settings.weight_decay},
             {"params": of_delta, "weight_decay": settings.weight_decay + settings.delta_decay},
         ]
+        groups = [group for group in groups if group["params"]]  # each costs time at every step
         self._optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self._fast: list[Tensor] = list(self.network.parameters())
         self._slow: list[Tensor] = list(self.target.parameters())

@@ -156,6 +156,8 @@ class ValueNetwork(nn.Module):
         psi = self._of_blocks(sets)
         if sets.shared:  # every row against every block, then its own are picked
             every = (meeting.reshape(M, n * K, D) @ psi.mT).view(M, n, K, -1)
+            if sets.complete:
+                return every.mT
             return every.gather(3, sets.index.view(1, n, 1, C).expand(M, n, K, C)).mT
         own = psi.index_select(1, sets.index.flatten()).view(M, n, C, D)
         return own @ meeting.reshape(M, n, K, D).mT
