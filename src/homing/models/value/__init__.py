@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from homing.models.value.algorithms import ConservativeQ, FittedQ, ImplicitQ
-    from homing.models.value.batches import InMemory, Streamed
+    from homing.models.value.batches import InMemory, Streamed, mapped_parts
     from homing.models.value.fit import fit_values, improve
     from homing.models.value.learner import Learner
     from homing.models.value.model import ValueModel
     from homing.models.value.policies import Given, Logged, Sampled, Softmax
     from homing.models.value.settings import ValueSettings
-    from homing.models.value.transitions import ABSORBED, CUT, Transitions, horizon_of, make_transitions
+    from homing.models.value.transitions import (
+        ABSORBED,
+        CUT,
+        Transitions,
+        horizon_of,
+        make_transitions,
+        open_transitions,
+    )
 
 __all__ = [
     "ABSORBED",
@@ -38,6 +45,8 @@ __all__ = [
     "horizon_of",
     "improve",
     "make_transitions",
+    "mapped_parts",
+    "open_transitions",
 ]
 
 _HOMES = {
@@ -60,6 +69,8 @@ _HOMES = {
     "horizon_of": "transitions",
     "improve": "fit",
     "make_transitions": "transitions",
+    "mapped_parts": "batches",
+    "open_transitions": "transitions",
 }
 
 
