@@ -20,6 +20,7 @@ import contextlib
 import copy
 import importlib.util
 import logging
+import multiprocessing
 import resource
 import sys
 import tempfile
@@ -220,45 +221,56 @@ def on_gpu(rows: int, steps: int) -> None:
             torch.cuda.empty_cache()
 
 
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def alone(function: Callable[..., None], *arguments: Any) -> None:
+    """Run in a process of its own, which has a peak of its own."""
+    worker = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
+    worker.start()
+    worker.join()
+
+
 def memory(rows: int, steps: int) -> None:
-    """Print the peak of a stream of mapped files, then of the log in memory."""
-    torch.set_num_threads(1)
-
-    def peak() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-    algorithm, horizons = CONTENDERS["CQL"], np.array([HORIZON])
-    settings = ValueSettings(hidden=HIDDEN, batch_size=BATCH, steps=1_000_000)
+    """Print the peaks of a stream of mapped files and of a log in memory."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log"
-        # written by a process of its own, so that its peak is not counted here
-        import multiprocessing
-
-        worker = multiprocessing.get_context("spawn").Process(target=write, args=(rows, path))
-        worker.start()
-        worker.join()
+        alone(write, rows, path)
         size = sum(file.stat().st_size for file in path.iterdir())
-        print(f"before {peak():.2f} GiB; columns {size / 2**30:.2f} GiB")
-        data = open_transitions(path)
-        source = Streamed(mapped_parts(data), BATCH)
-        sample = source.sample()
-        learner = Learner(new_network(algorithm, sample, horizons, settings), algorithm, horizons, settings)
-        started, taken = time.process_time(), 0
-        for batch in source.batches(algorithm.needs):
-            learner.step(batch)
-            taken += 1
-            if taken == steps:
-                break
-        rate = taken / (time.process_time() - started)
-        print(f"mapped    {rows:,} transitions: peak {peak():.2f} GiB, {rate:.1f} steps/CPU-s", flush=True)
-        loaded = Transitions(**{name: None if c is None else np.array(c) for name, c in vars(data).items()})
-    run = ours(loaded, "CQL", "cpu")
-    run(20)
-    print(f"in memory {rows:,} transitions: peak {peak():.2f} GiB")
+        print(f"columns of {rows:,} transitions: {size / 2**30:.2f} GiB")
+        alone(mapped, path, steps)
+    alone(in_memory, rows, steps)
 
 
 def write(rows: int, path: Path) -> None:
     draw(rows).save(path)
+
+
+def mapped(path: Path, steps: int) -> None:
+    torch.set_num_threads(1)
+    before = peak()
+    algorithm, horizons = CONTENDERS["CQL"], np.array([HORIZON])
+    settings = ValueSettings(hidden=HIDDEN, batch_size=BATCH, steps=1_000_000)
+    source = Streamed(mapped_parts(open_transitions(path)), BATCH)
+    network = new_network(algorithm, source.sample(), horizons, settings)
+    learner = Learner(network, algorithm, horizons, settings)
+    started, taken = time.process_time(), 0
+    for batch in source.batches(algorithm.needs):
+        learner.step(batch)
+        taken += 1
+        if taken == steps:
+            break
+    rate = taken / (time.process_time() - started)
+    print(f"mapped: {before:.2f} GiB before, peak {peak():.2f} GiB; {rate:.1f} steps/CPU-s", flush=True)
+
+
+def in_memory(rows: int, steps: int) -> None:
+    torch.set_num_threads(1)
+    data = draw(rows)
+    before = peak()
+    ours(data, "CQL", "cpu")(steps)
+    print(f"in memory: {before:.2f} GiB with the columns alone, peak {peak():.2f} GiB", flush=True)
 
 
 if __name__ == "__main__":

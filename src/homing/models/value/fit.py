@@ -20,6 +20,7 @@ from homing.models.value.transitions import Transitions, discounts
 from homing.schema.errors import InputError
 
 _TOLD_EVERY = 100  # steps
+_BLOCK = 1 << 16  # rows
 
 
 def fit_values(
@@ -179,6 +180,10 @@ def _measure(centre: torch.Tensor, scale: torch.Tensor, values: NDArray[np.float
     """Write the means of columns and one by their deviations, 1 for a column that never varies."""
     if not len(values):
         return
-    mean, deviation = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
+    mean = values.mean(0, dtype=np.float64)
+    squares = np.zeros_like(mean)
+    for first in range(0, len(values), _BLOCK):  # in blocks, as the difference from the mean is a copy
+        squares += ((values[first : first + _BLOCK] - mean) ** 2).sum(0)
+    deviation = np.sqrt(squares / len(values))
     centre.copy_(torch.from_numpy(mean))
     scale.copy_(torch.from_numpy(np.where(deviation > 1e-12, 1 / np.maximum(deviation, 1e-12), 1.0)))
