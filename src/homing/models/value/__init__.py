@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from homing.models.value.algorithms import ConservativeQ, FittedQ, ImplicitQ
     from homing.models.value.batches import InMemory, Streamed, mapped_parts
+    from homing.models.value.files import load_values, save_values
     from homing.models.value.fit import fit_values, improve
     from homing.models.value.learner import Learner
     from homing.models.value.model import ValueModel
@@ -44,9 +45,11 @@ __all__ = [
     "fit_values",
     "horizon_of",
     "improve",
+    "load_values",
     "make_transitions",
     "mapped_parts",
     "open_transitions",
+    "save_values",
 ]
 
 _HOMES = {
@@ -68,9 +71,11 @@ _HOMES = {
     "fit_values": "fit",
     "horizon_of": "transitions",
     "improve": "fit",
+    "load_values": "files",
     "make_transitions": "transitions",
     "mapped_parts": "batches",
     "open_transitions": "transitions",
+    "save_values": "files",
 }
 
 
