@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.models.delayed import DailyPrior, believe, best_chances, fit_daily_prior
@@ -35,6 +35,7 @@ def test_all_days_by_hand() -> None:
     assert found.covariance[0] == pytest.approx(PRIOR.between - gain @ PRIOR.between)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(0, 8))
 def test_it_is_the_conditional_distribution(seed: int, days: int, users: int) -> None:
     draw = np.random.default_rng(seed)

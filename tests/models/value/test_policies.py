@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.models.value import Given, Logged, Sampled, Softmax
@@ -54,6 +54,7 @@ def test_held_near_the_logging_policy_by_hand() -> None:
     assert held[1].tolist() == pytest.approx([0.9 / (0.9 + 0.1 * np.e), 0.1 * np.e / (0.9 + 0.1 * np.e), 0])
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.floats(-50, 50), min_size=12, max_size=12),
     st.floats(0.01, 100),
