@@ -26,6 +26,7 @@ from homing.store.overview import (
     reachable_by_day,
     table_spans,
 )
+from homing.store.sends import SendRows, read_sends
 from homing.store.shards import LoadedShard, ShardIds, load_messages, load_shard
 from homing.store.user_numbers import Cohort, Number, UserNumbers, user_numbers
 from homing.store.workspace import Workspace
@@ -52,6 +53,7 @@ __all__ = [
     "LogColumns",
     "Number",
     "Run",
+    "SendRows",
     "ShardIds",
     "TableSpan",
     "UserNumbers",
@@ -80,6 +82,7 @@ __all__ = [
     "read_logged_rows",
     "read_record",
     "read_records",
+    "read_sends",
     "start_record",
     "table_spans",
     "user_numbers",

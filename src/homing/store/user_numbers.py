@@ -84,11 +84,15 @@ def user_numbers(
         contract_types("decisions", ("user_id", "epoch_at", "arms", "triggered", "action")),
         _between("epoch_at", cohort.start + min(reach, 0), cohort.until),
     )
-    users = everyone.join(_entries(decisions, cohort), on="user_id", how="left") if cohort.experiment else (
-        everyone.with_columns(
-            arm=pl.lit(cohort.arms[0]), arms=pl.lit(1), assigned=pl.lit(cohort.start), entered=_signed_up(cohort)
+    if cohort.experiment:
+        users = everyone.join(_entries(decisions, cohort), on="user_id", how="left")
+    else:
+        users = everyone.with_columns(
+            arm=pl.lit(cohort.arms[0]),
+            arms=pl.lit(1),
+            assigned=pl.lit(cohort.start),
+            entered=_signed_up(cohort),
         )
-    )  # fmt: skip
     frame = users.sort("hash_hi", "hash_lo").collect()
     counted = frame.lazy()
     if numbers:
@@ -153,7 +157,7 @@ def _happened(
     decisions: pl.LazyFrame,
     reach: int,
 ) -> pl.LazyFrame:
-    """Return events of the types that are counted, sends among them: user_id, at, type, value, unexplained."""
+    """Return the events that are counted, sends among them: user_id, at, type, value, unexplained."""
     kinds = sorted({number.event for number in numbers} - {SENT})
     explained = any(number.unexplained for number in numbers)
     names = ("user_id", "at", "type", "value", *(("decision_id",) if explained else ()))
