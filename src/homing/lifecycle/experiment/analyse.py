@@ -162,7 +162,7 @@ def _scored(design: Design, measured: Measured, look: Look, name: str, decision:
     ]
     absolute, relative = (Estimate(float(d.value), float(d.low), float(d.high)) for d in apart)
     pair = [measured.adjusted.arm(arm) for arm in (decision.arm, design.control)]
-    at = levels(measured.adjusted, column)
+    at = levels(measured.moments, column)
     if not at.value[pair[1]] > _SURE * np.sqrt(at.noise[pair[1]]):
         relative = Estimate(nan)  # of a level that may be 0
     count = measured.moments.count
@@ -175,7 +175,7 @@ def _scored(design: Design, measured: Measured, look: Look, name: str, decision:
         role=metric.role,
         direction=metric.direction,
         meaning=meaning(metric),
-        unit="rate" if metric.aggregate == "any" or metric.per else "number",
+        unit="rate" if metric.aggregate == "any" else "number",
         level=float(at.value[pair[0]]),
         control=float(at.value[pair[1]]),
         absolute=absolute,

@@ -86,6 +86,11 @@ def status(record: Record | None, at: int) -> str:
     return "running" if at >= record.started_at else "waiting"
 
 
+def status_now(workspace: Workspace, record: Record | None) -> str:
+    """Return what an experiment is doing at the end of what is known, in a word."""
+    return status(record, max(workspace.ledger.decided_until(), observed_until(workspace)))
+
+
 def next_epoch(workspace: Workspace) -> int:
     """Return the next midnight UTC that is not planned yet, us, at the earliest the end of the log.
 

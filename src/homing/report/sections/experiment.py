@@ -100,8 +100,8 @@ def _decision(facts: Readout) -> Section:
 
 def _quality(facts: Readout) -> Section:
     lead = (
-        "Where one of the first checks fails, arms differ by more than what decides in them, and nothing below "
-        "may be read. Cautions say that an effect is not the same at all times."
+        "Where one of the first checks fails, arms differ by more than what decides in them, and nothing "
+        "below may be read. Cautions say that an effect is not the same at all times."
     )
     rows = tuple(
         (
@@ -205,8 +205,8 @@ def _promises(facts: Readout) -> Section | None:
     if not facts.promises:
         return None
     lead = (
-        "Where the newest evaluation is of an arm's policy: what a log had promised per decision, beside what "
-        "the decisions of the arm brought. Intervals are 95 %."
+        "Where the newest evaluation is of an arm's policy: what a log had promised per decision, beside "
+        "what the decisions of the arm brought. Intervals are 95 %."
     )
     rows = tuple(
         (
@@ -225,14 +225,14 @@ def _promises(facts: Readout) -> Section | None:
 
 def _reading(facts: Readout) -> Section:
     entered = {
-        "triggered": "Users count from the first decision on in which the arms would have chosen differently. "
-        "Until then all arms chose alike for them, so who counts does not depend on the arm. Effects are on "
-        "these users; on all users they are smaller in proportion.",
+        "triggered": "Users count from the first decision on in which the arms would have chosen "
+        "differently. Until then all arms chose alike for them, so who counts does not depend on the arm. "
+        "Effects are on these users; on all users they are smaller in proportion.",
         "assigned": "Users count from their first decision in the experiment on, whether arms differ or not.",
     }
     texts = [
         entered.get(facts.exposure, ""),
-        "Differences are adjusted by what each user had done before entering, and levels with them. A metric "
+        "Differences are adjusted by what each user had done before entering; levels are as they are. A metric "
         "with a window is over users who have been there long enough to be counted.",
         f"Hypothesis: {facts.hypothesis}" if facts.hypothesis else "",
         f"Designed to run from {day(facts.starts_at)} for {facts.days} days; {facts.looks}.",
