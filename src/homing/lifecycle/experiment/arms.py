@@ -120,6 +120,18 @@ class Underway:
         of_decider = np.array([names.index(decider.release.id) for decider in deciders], np.int16)
         return _together(parts), Deciders(names, of_decider[own], tuple(in_arms))
 
+    def decider_of(self, user_hash: NDArray[np.uint64]) -> tuple[Decider, tuple[str, ...]]:
+        """Return who decides for one user, uint64 [1, 2], and what the user is in, in words."""
+        arms, held = self.arms_of(user_hash)
+        deciders = _Table(self)
+        place = int(deciders.of(held, arms)[0])
+        names = [
+            f"arm {list(record.design.arms)[arm[0]]} of {record.name}"
+            for record, arm in zip(self.records, arms, strict=True)
+            if arm[0] >= 0
+        ]
+        return list(deciders)[place], (*names, *(("the global holdout",) if held[0] else ()))
+
     def arms_of(self, user_hash: NDArray[np.uint64]) -> tuple[list[NDArray[np.int16]], NDArray[np.bool_]]:
         """Return each user's place among the arms of each experiment, and who is in the global holdout."""
         config = self.workspace.config

@@ -160,8 +160,8 @@ def _at_the_end(made: Design, measured: Measured, level: Mapping[str, float]) ->
     for name, metric in made.metrics.items():
         if relative and metric.role != "monitor" and not level[name] > 0:
             raise InputError(
-                f"metrics.{name} was {level[name]:g} in the past, so no relative effect of it is known; take another "
-                "metric, or scale = 'absolute'"
+                f"metrics.{name} was {level[name]:g} in the past, so no relative effect of it is known; take "
+                "another metric, or scale = 'absolute'"
             )
     kept = tuple(
         c for c in rule.criteria if c.role != "deterioration" or not relative or level[c.metric.name] > 0

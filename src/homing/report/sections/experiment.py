@@ -8,6 +8,7 @@ from typing import Final
 from homing.report.canvas import BAD, GOOD, MUTED
 from homing.report.experiment import CheckFacts, Finding, Readout, Scored, Verdict
 from homing.report.numbers import (
+    MINUS,
     change,
     compact,
     confidence,
@@ -15,7 +16,6 @@ from homing.report.numbers import (
     day,
     moment,
     percent,
-    significant,
     span,
     split,
 )
@@ -63,7 +63,7 @@ def experiment_tiles(facts: Readout) -> tuple[Tile, ...]:
     passed = facts.share * facts.days
     return (
         Tile("Status", facts.status),
-        Tile("Days", f"{significant(passed)} of {facts.days}", span(facts.starts_at, facts.ends_at)),
+        Tile("Days", f"{passed:.3g} of {facts.days}", span(facts.starts_at, facts.ends_at)),
         Tile("Users who count", compact(entered), note),
         Tile("Arms", count(len(facts.arms)), f"against {facts.control}"),
     )
@@ -95,7 +95,7 @@ def _decision(facts: Readout) -> Section:
         Table(("Arm", "Decision", "Why"), rows),
         Table(columns, arms, caption="Arms", strong=_control_row(facts)),
     ]
-    return Section("decision", "Decision", facts.rule, tuple(blocks))
+    return Section("decision", "Decision", "", tuple(blocks))
 
 
 def _quality(facts: Readout) -> Section:
@@ -108,7 +108,7 @@ def _quality(facts: Readout) -> Section:
             Cell(check.name, detail="" if check.blocking else "caution"),
             _passed(check),
             number_cell(check.p_value),
-            Cell(check.detail),
+            Cell(check.detail.replace(" -", f" {MINUS}")),
         )
         for check in facts.checks
     )
@@ -179,17 +179,17 @@ def _numbers(facts: Readout, arm: str, scores: list[Scored]) -> Table:
             number_cell(score.control, score.unit),
             difference_cell(score.absolute, score.unit),
             _relative(score),
-            Cell(confidence(round(score.confidence, 5))),
-            Cell(count(score.users), score.users, detail=_less_noise(score)),
+            Cell(count(score.users), score.users, detail=_made_of(score)),
         )
         for score in scores
     )
-    columns = ("Metric", "Finding", arm, facts.control, "Difference", "Relative", "Interval", "Users")
+    columns = ("Metric", "Finding", arm, facts.control, "Difference", "Relative", "Users")
     return Table(columns, rows, caption=f"Every metric: {arm} against {facts.control}")
 
 
 def _role(score: Scored) -> str:
-    return f"{score.role}{', less is better' if score.direction == 'down' else ''}"
+    parts = [score.role, "less is better" if score.direction == "down" else ""]
+    return ", ".join(part for part in parts if part)
 
 
 def _relative(score: Scored) -> Cell:
@@ -197,8 +197,10 @@ def _relative(score: Scored) -> Cell:
     return Cell(number, score.relative.value if isfinite(score.relative.value) else None, detail=bracket)
 
 
-def _less_noise(score: Scored) -> str:
-    return f"{percent(score.noise_taken, 2)} less variance" if score.noise_taken >= 0.01 else ""
+def _made_of(score: Scored) -> str:
+    """Return the confidence of the intervals, and how much noise was taken away."""
+    less = f", {percent(score.noise_taken, 2)} less variance" if score.noise_taken >= 0.01 else ""
+    return f"{confidence(round(score.confidence, 4))} interval{less}"
 
 
 def _promises(facts: Readout) -> Section | None:
@@ -232,8 +234,8 @@ def _reading(facts: Readout) -> Section:
     }
     texts = [
         entered.get(facts.exposure, ""),
-        "Differences are adjusted by what each user had done before entering; levels are as they are. A metric "
-        "with a window is over users who have been there long enough to be counted.",
+        "Differences are adjusted by what each user had done before entering; levels are as they are. A "
+        "metric with a window is over users who have been there long enough to be counted.",
         f"Hypothesis: {facts.hypothesis}" if facts.hypothesis else "",
         f"Designed to run from {day(facts.starts_at)} for {facts.days} days; {facts.looks}.",
     ]
