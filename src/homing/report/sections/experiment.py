@@ -171,7 +171,7 @@ def _expected(score: Scored) -> float | None:
 def _numbers(facts: Readout, arm: str, scores: list[Scored]) -> Table:
     rows = tuple(
         (
-            Cell(score.metric, detail=score.meaning),
+            Cell(score.metric, detail=f"{score.meaning}; {_made_of(score)}"),
             Cell(FINDINGS[score.finding][0], chip=FINDINGS[score.finding][1], detail=_role(score))
             if score.direction != "none"
             else Cell("", detail=_role(score)),
@@ -179,7 +179,7 @@ def _numbers(facts: Readout, arm: str, scores: list[Scored]) -> Table:
             number_cell(score.control, score.unit),
             difference_cell(score.absolute, score.unit),
             _relative(score),
-            Cell(count(score.users), score.users, detail=_made_of(score)),
+            count_cell(score.users),
         )
         for score in scores
     )
