@@ -6,7 +6,7 @@ All users of the past are taken as if they had entered an experiment of the plan
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any, Final
@@ -100,8 +100,11 @@ def design(workspace: Workspace, name: str, users_a_day: float | None = None) ->
     level = {
         each: float(levels(measured.adjusted, column).value[0]) for each, column in measured.metrics.items()
     }
-    rule = _at_the_end(made, measured, level)
-    effects = {n: m.sign * m.effect for n, m in made.metrics.items() if m.effect is not None}
+    unknown = _unknown(made, measured)
+    rule = _at_the_end(made, measured, unknown)
+    effects = {
+        n: m.sign * m.effect for n, m in made.metrics.items() if m.effect is not None and n not in unknown
+    }
     share = _pair_share(made)
     both = share * (1 - workspace.config.holdout.share) * (made.range[1] - made.range[0]) * made.traffic
     now = int(measured.entered.sum())
@@ -132,7 +135,10 @@ def design(workspace: Workspace, name: str, users_a_day: float | None = None) ->
         extra_opt_outs=_extra(made, level, costs),
         warnings=(),
     )
-    return dataclasses.replace(result, warnings=_warnings(workspace, made, result, level, before))
+    lost = [name for name in unknown if made.metrics[name].role != "monitor"]
+    notes = [f"{name} did not vary in the past, so nothing is known of what it needs" for name in lost]
+    notes += _warnings(workspace, made, result, level, before)
+    return dataclasses.replace(result, warnings=tuple(notes))
 
 
 def _past(workspace: Workspace, made: Design) -> tuple[int, int]:
@@ -141,8 +147,8 @@ def _past(workspace: Workspace, made: Design) -> tuple[int, int]:
     first = next((span.first_at for span in table_spans(workspace) if span.table == "events"), None)
     if until == MISSING or first is None:
         raise InputError("the ledger has no events, so nothing is known of the past; 'homing ingest' some")
-    history = (until - first) // DAY
-    longest = max((m.span[1] or 0 for m in made.metrics.values()), default=0)
+    history = until // DAY - first // DAY
+    longest = max(m.span[1] or 0 for m in made.metrics.values() if m.role != "monitor")
     span = max(min(made.days, history - parse_duration(made.pre_period) // DAY), ceil(longest / DAY), 1)
     span = min(max(span, min(made.days, history // 2)), history)
     if span * DAY < longest or span < 1:
@@ -153,27 +159,36 @@ def _past(workspace: Workspace, made: Design) -> tuple[int, int]:
     return span, history - span
 
 
-def _at_the_end(made: Design, measured: Measured, level: Mapping[str, float]) -> Rule:
-    """Return the rule with the alpha of the last look, over metrics whose level can be divided by."""
+def _unknown(made: Design, measured: Measured) -> list[str]:
+    """Return metrics of which the past says nothing: they did not vary, or relative to what is not over 0."""
+    unknown = []
+    for name, column in measured.metrics.items():
+        at = levels(measured.adjusted, column)
+        divisible = made.scale == "absolute" or at.value[0] > 0
+        if name in made.metrics and not (divisible and at.noise[0] > 0):
+            unknown.append(name)
+    return unknown
+
+
+def _at_the_end(made: Design, measured: Measured, unknown: Sequence[str]) -> Rule:
+    """Return the rule with the alpha of the last look, over metrics of which the past says something."""
     rule = rule_of(made, measured.metrics)
-    relative = made.scale == "relative"
-    for name, metric in made.metrics.items():
-        if relative and metric.role != "monitor" and not level[name] > 0:
-            raise InputError(
-                f"metrics.{name} was {level[name]:g} in the past, so no relative effect of it is known; take "
-                "another metric, or scale = 'absolute'"
-            )
-    kept = tuple(
-        c for c in rule.criteria if c.role != "deterioration" or not relative or level[c.metric.name] > 0
-    )
+    kept = tuple(c for c in rule.criteria if c.metric.name not in unknown)
+    if not any(c.role == "success" for c in kept):
+        raise InputError(
+            f"of {', '.join(unknown)} nothing can be planned: in the past it was the same for all; take "
+            "a success metric that varies, or ingest more of the past"
+        )
     weeks = max(made.days // _WEEK, 1)
     shares = tuple((week + 1) / weeks for week in range(weeks))
     look = Look(made, shares)
-    many = len(rule.of("success")) if rule.correction != "none" else 1
+    corrected = rule.correction != "none"
+    many = len(rule.of("success")) if corrected else 1
+    left = sum(c.role == "success" for c in kept) if corrected else 1
     return dataclasses.replace(
         rule,
         criteria=kept,
-        alpha=many * look.nominal(rule.alpha / many),
+        alpha=left * look.nominal(rule.alpha / many),
         alpha_worse=len(kept) * look.nominal(rule.alpha_worse / len(kept)),
         distribution="normal",
     )
@@ -239,7 +254,7 @@ def _extra(made: Design, level: Mapping[str, float], costs: tuple[ArmCost, ...])
 
 def _warnings(
     workspace: Workspace, made: Design, found: Designed, level: Mapping[str, float], before: int
-) -> tuple[str, ...]:
+) -> list[str]:
     notes = []
     fewest = min(cost.users for cost in found.costs)
     for name, metric in made.metrics.items():
@@ -268,8 +283,7 @@ def _warnings(
         )
     if made.exposure == "triggered":
         notes.append("users who count are those for whom arms differ; how many those are is not known yet")
-    notes += _beside(workspace, made, found.name)
-    return tuple(notes)
+    return notes + _beside(workspace, made, found.name)
 
 
 def _beside(workspace: Workspace, made: Design, name: str) -> list[str]:

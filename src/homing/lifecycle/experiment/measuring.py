@@ -48,7 +48,7 @@ def measure(workspace: Workspace, design: Design, cohort: Cohort) -> Measured:
     Raises:
         InputError: no user has entered.
     """
-    layout = _Layout(design, cohort)
+    layout = Layout(design, cohort)
 
     def of(partition: int) -> tuple[UserNumbers, Moments | None]:
         found = user_numbers(workspace, partition, cohort, layout.numbers)
@@ -88,7 +88,7 @@ def measure(workspace: Workspace, design: Design, cohort: Cohort) -> Measured:
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """Which numbers are read, which columns they become, and which columns a metric is made of."""
 
     design: Design
