@@ -1,5 +1,6 @@
 """The workspace on disk: ledger, quarantine, vocabularies, importers; strings to codes and back."""
 
+from homing.store.cohort import Cohort, Number, UserNumbers, user_numbers
 from homing.store.contract_files import write_tables
 from homing.store.doctor import Finding, check_ledger
 from homing.store.experiments import (
@@ -28,7 +29,6 @@ from homing.store.overview import (
 )
 from homing.store.sends import SendRows, read_sends
 from homing.store.shards import LoadedShard, ShardIds, load_messages, load_shard
-from homing.store.user_numbers import Cohort, Number, UserNumbers, user_numbers
 from homing.store.workspace import Workspace
 from homing.store.writing import (
     Run,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -11,13 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from homing.schema import Vocabulary
 from homing.schema.experiment import SENT, Record
 from homing.schema.times import DAY, MISSING
-from homing.store.columns import TIME, codes, contract_types, newest, scan, times
+from homing.store.columns import TIME, contract_types, newest, scan, times
 from homing.store.workspace import Workspace
 
 _SATURDAY: Final = 6  # by ISO
+_NONE, _UNKNOWN = -1, -2  # in place of an arm
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,8 @@ def user_numbers(
         users = everyone.join(_entries(decisions, cohort), on="user_id", how="left")
     else:
         users = everyone.with_columns(
-            arm=pl.lit(cohort.arms[0]),
-            arms=pl.lit(1),
+            arm=pl.lit(0, pl.Int32),
+            several=pl.lit(False),
             assigned=pl.lit(cohort.start),
             entered=_signed_up(cohort),
         )
@@ -103,13 +102,11 @@ def user_numbers(
         counted = counted.join(sums, on="user_id", how="left")
     table = counted.sort("hash_hi", "hash_lo").collect()
     values = table.select(pl.col(number.name).fill_null(0).cast(pl.Float64) for number in numbers)
-    arm = codes(table["arm"], Vocabulary(cohort.arms))
-    unknown = (table["arm"].is_not_null() & pl.Series(arm < 0)).to_numpy()
     return UserNumbers(
         hash=np.ascontiguousarray(table.select("hash_hi", "hash_lo").to_numpy()),
         signed_up_at=times(table["signed_up_at"]),
-        arm=np.where(unknown, np.int32(-2), arm),
-        several=(table["arms"].fill_null(0) > 1).to_numpy(),
+        arm=table["arm"].fill_null(_NONE).to_numpy(),
+        several=table["several"].fill_null(value=False).to_numpy(),
         assigned_at=table["assigned"].fill_null(MISSING).to_numpy(),
         entered_at=table["entered"].fill_null(MISSING).to_numpy(),
         values=values.to_numpy() if numbers else np.zeros((len(table), 0)),
@@ -132,18 +129,21 @@ def _signed_up(cohort: Cohort) -> pl.Expr:
 
 def _entries(decisions: pl.LazyFrame, cohort: Cohort) -> pl.LazyFrame:
     """Return arm and entry by user, from the arms that decisions were logged with."""
-    line = rf"(?:^|\n){re.escape(cohort.experiment)}:([^\n]*)"
+    prefix = f"{cohort.experiment}:"
+    known = {f"{prefix}{arm}": code for code, arm in enumerate(cohort.arms)}
     triggered = pl.col("triggered").list.contains(cohort.experiment).fill_null(value=False)
     epoch = pl.col("epoch_at").to_physical()
     rows = (
         decisions.filter(pl.col("epoch_at") >= pl.lit(cohort.start).cast(TIME))
-        .select("user_id", epoch, pl.col("arms").list.join("\n").str.extract(line).alias("arm"), triggered)
-        .filter(pl.col("arm").is_not_null())
+        .select("user_id", epoch, triggered, pl.col("arms").alias("arm"))
+        .explode("arm")
+        .filter(pl.col("arm").str.starts_with(prefix))
+        .with_columns(pl.col("arm").replace_strict(known, default=_UNKNOWN, return_dtype=pl.Int32))
     )
     entered = epoch.filter(pl.col("triggered")).min() if cohort.triggered else epoch.min()
     return rows.group_by("user_id").agg(
         arm=pl.col("arm").sort_by("epoch_at").first(),
-        arms=pl.col("arm").n_unique(),
+        several=pl.col("arm").min() != pl.col("arm").max(),
         assigned=epoch.min(),
         entered=entered,
     )
