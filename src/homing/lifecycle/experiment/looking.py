@@ -36,8 +36,9 @@ class Look:
     def nominal(self, alpha: float) -> float:
         """Return the one-sided alpha of this look alone, where all looks together have `alpha`.
 
-        Looks are at shares of the planned days. Information that grows more slowly than days makes looks more
-        alike than is reckoned with, so the bounds hold.
+        Looks are at shares of the planned days. Always-valid bounds hold however information grows. Group
+        sequential ones hold where it grows with days or more slowly, and pass alpha by up to a tenth where it
+        begins late, as in metrics over users who are old enough (benchmarks/RESULTS.md).
         """
         if self.design.looks == "group_sequential":
             bounds = group_sequential(self.shares, alpha, self.design.spending, alternative="greater")
