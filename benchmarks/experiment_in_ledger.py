@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from homing.experiments import Experiment, assign, hash_ids
 from homing.lifecycle.experiment.looking import Look
 from homing.lifecycle.experiment.measuring import measure
-from homing.schema.experiment import Change, Design, Record, parse_design
+from homing.schema.experiment import Design, parse_design
+from homing.schema.experiment_record import Change, Record
 from homing.schema.times import DAY, HOUR, parse_time
 from homing.store import Cohort, Workspace
 

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homing.schema import ConfigError, InputError
-from homing.schema.experiment import Change, Design, Record, check_name, check_rising, parse_design
+from homing.schema.experiment import Design, check_name, parse_design
+from homing.schema.experiment_record import Change, Record, check_rising
 from homing.schema.times import DAY
 
 TOML = """\

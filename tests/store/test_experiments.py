@@ -5,7 +5,7 @@ import pytest
 from small_world import SMALL_TOML
 
 from homing.schema import ConfigError, InputError, WorkspaceError
-from homing.schema.experiment import Change, Record
+from homing.schema.experiment_record import Change, Record
 from homing.schema.times import DAY
 from homing.store import (
     Workspace,

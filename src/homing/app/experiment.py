@@ -11,7 +11,7 @@ from rich.console import Console
 from homing.app.options import HERE, Folder, Json, opened, parsed_time, printed
 
 if TYPE_CHECKING:
-    from homing.schema.experiment import Record
+    from homing.schema.experiment_record import Record
 
 experimenting = typer.Typer(help="Design, run and read experiments.", no_args_is_help=True)
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from homing.lifecycle.experiment.designing import Designed
     from homing.report.experiment import Readout, Scored
     from homing.report.facts import Estimate
-    from homing.schema.experiment import Design, Record
+    from homing.schema.experiment import Design
+    from homing.schema.experiment_record import Record
 
 _COLOURS = {
     "ship": "green",

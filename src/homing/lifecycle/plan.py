@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from homing.decision import decide
 from homing.engine import over_shards, worker_count
-from homing.lifecycle.experiment.arms import Decider, Part, underway_at
+from homing.lifecycle.experiment.arms import Part, underway_at
+from homing.lifecycle.experiment.deciders import Decider
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, load_release

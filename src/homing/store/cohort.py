@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from homing.schema.experiment import SENT, Record
+from homing.schema.experiment import SENT
+from homing.schema.experiment_record import Record
 from homing.schema.times import DAY, MISSING
 from homing.store.columns import TIME, contract_types, newest, scan, times
 from homing.store.workspace import Workspace

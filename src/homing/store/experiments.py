@@ -9,7 +9,8 @@ from pathlib import Path
 
 from homing.schema import ConfigError, InputError, WorkspaceError
 from homing.schema.errors import nearest
-from homing.schema.experiment import Change, Design, Record, check_name, check_rising, parse_design
+from homing.schema.experiment import Design, check_name, parse_design
+from homing.schema.experiment_record import Change, Record, check_rising
 from homing.store.ledger import LOCK_TIMEOUT
 from homing.store.locking import writer_lock
 from homing.store.workspace import Workspace

@@ -11,7 +11,8 @@ from homing.lifecycle.experiment.checks import blocking_checks, cautions, unexpl
 from homing.lifecycle.experiment.looking import Look
 from homing.lifecycle.experiment.measuring import Measured
 from homing.lifecycle.experiment.rule import verdict_of
-from homing.schema.experiment import Change, Record, parse_design
+from homing.schema.experiment import parse_design
+from homing.schema.experiment_record import Change, Record
 from homing.schema.times import DAY, MISSING
 from homing.store import UserNumbers, Workspace
 

@@ -7,7 +7,8 @@ from homing.lifecycle.experiment.running import next_epoch, start, status, stop
 from homing.lifecycle.experiment.template import template
 from homing.lifecycle.release import current_release
 from homing.schema import InputError, WorkspaceError
-from homing.schema.experiment import Change, Record, parse_design
+from homing.schema.experiment import parse_design
+from homing.schema.experiment_record import Change, Record
 from homing.schema.times import DAY
 from homing.store import Workspace, read_record, write_design
 

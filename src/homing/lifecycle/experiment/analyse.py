@@ -28,7 +28,8 @@ from homing.lifecycle.replay import observed_until
 from homing.report.experiment import ArmFacts, ArmVerdict, CheckFacts, Readout, Scored
 from homing.report.facts import Alert, Estimate, Header, Tone
 from homing.schema import InputError
-from homing.schema.experiment import Arm, Change, Design, Metric, Record
+from homing.schema.experiment import Arm, Design, Metric
+from homing.schema.experiment_record import Change, Record
 from homing.schema.times import HOUR, MISSING, format_duration, format_time
 from homing.store import Cohort, Workspace, change_record, read_record, read_records
 

@@ -14,42 +14,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision import Policy, Softmax
 from homing.experiments import Experiment, assign, in_holdout
-from homing.lifecycle.policies import make_policy
+from homing.lifecycle.experiment.deciders import Decider, Setting, arm_policy
 from homing.lifecycle.release import Release, load_release
-from homing.schema import Exclusions, InputError, Instants, Reason, Shard, Vocabularies, WorkspaceError
+from homing.schema import Exclusions, Instants, Reason, Shard, Vocabularies, WorkspaceError
 from homing.schema.drawn import Deciders, Drawn, InArms
-from homing.schema.errors import nearest
-from homing.schema.experiment import HOLDOUT, Arm, Record
+from homing.schema.experiment import HOLDOUT
+from homing.schema.experiment_record import Record
 from homing.store import Workspace, read_records
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What arms set together; empty: as without experiments."""
-
-    policy: str = ""
-    release: str = ""
-    weights: tuple[tuple[str, float], ...] = ()
-
-    def with_arm(self, arm: Arm) -> Setting:
-        """Return the setting with what an arm sets in its place."""
-        weights = dict(self.weights) | arm.weights
-        return Setting(arm.policy or self.policy, arm.release or self.release, tuple(sorted(weights.items())))
-
-
-@dataclass(frozen=True)
-class Decider:
-    """A policy, and the release whose model scores for it."""
-
-    release: Release
-    policy: Policy
-
-    @property
-    def complete(self) -> bool:
-        """Whether every candidate has a chance, so that its log can tell what others are worth."""
-        return self.policy.floor > 0
 
 
 @dataclass(frozen=True)
@@ -181,33 +153,6 @@ def underway_at(
     if workspace.config.holdout.share > 0:
         underway.decider(Setting(policy=workspace.config.holdout.policy))
     return underway
-
-
-def arm_policy(
-    workspace: Workspace, release: Release, vocabularies: Vocabularies, setting: Setting
-) -> Policy:
-    """Return the policy of a setting.
-
-    Raises:
-        InputError: the policy or an objective is not known, a weight is negative, or the policy has none.
-    """
-    policy = make_policy(setting.policy or "learned", workspace, release, vocabularies, [])
-    if not setting.weights:
-        return policy
-    if not isinstance(policy, Softmax):
-        return policy  # such as hold, set by another experiment: it has no weights to change
-    weights = policy.weights.copy()
-    for name, weight in setting.weights:
-        if name not in release.objectives:
-            raise InputError(
-                f"weights.{name} is of no objective{nearest(name, release.objectives)}; there are "
-                f"{', '.join(release.objectives)}"
-            )
-        if weight < 0:
-            raise InputError(f"weights.{name} == {weight:g}, must be >= 0; the direction gives its sign")
-        sign = 1.0 if release.config.objectives[name].direction == "up" else -1.0
-        weights[release.objectives.index(name)] = sign * weight
-    return dataclasses.replace(policy, weights=weights)
 
 
 class _Table:

@@ -19,7 +19,7 @@ from homing.experiments import (
 )
 from homing.lifecycle.experiment.arms import split_of
 from homing.lifecycle.experiment.measuring import Measured
-from homing.schema.experiment import Record
+from homing.schema.experiment_record import Record
 from homing.schema.times import MISSING
 from homing.store import Workspace
 

@@ -13,16 +13,16 @@ from typing import Any, Final
 
 from homing.experiments import Need, Rule, levels, plan, ships, simulate_rule, variance_reduction
 from homing.lifecycle.experiment.analyse import known_until
+from homing.lifecycle.experiment.concerns import concerns
 from homing.lifecycle.experiment.looking import Look
 from homing.lifecycle.experiment.measuring import Measured, measure
 from homing.lifecycle.experiment.rule import in_words, rule_of
-from homing.lifecycle.experiment.running import check_design, next_epoch, overlapping, resolved
+from homing.lifecycle.experiment.running import check_design, resolved
 from homing.schema import InputError
-from homing.schema.experiment import SENT, Change, Design, Metric, Record
-from homing.schema.times import DAY, MISSING, format_time, parse_duration
-from homing.store import Cohort, Workspace, read_design, read_records, table_spans
+from homing.schema.experiment import SENT, Design, Metric
+from homing.schema.times import DAY, MISSING, parse_duration
+from homing.store import Cohort, Workspace, read_design, table_spans
 
-FEW_EVENTS: Final = 30  # fewer in an arm make a normal interval a hope
 _SENDS, _OPT_OUTS = " sends", " opt-outs"  # columns beside the design's metrics
 _WEEK: Final = 7
 
@@ -137,7 +137,7 @@ def design(workspace: Workspace, name: str, users_a_day: float | None = None) ->
     )
     lost = [name for name in unknown if made.metrics[name].role != "monitor"]
     notes = [f"{name} did not vary in the past, so nothing is known of what it needs" for name in lost]
-    notes += _warnings(workspace, made, result, level, before)
+    notes += concerns(workspace, made, result, level, before)
     return dataclasses.replace(result, warnings=tuple(notes))
 
 
@@ -250,51 +250,3 @@ def _extra(made: Design, level: Mapping[str, float], costs: tuple[ArmCost, ...])
     ]
     users = sum(cost.users for cost in costs if cost.arm != made.control)
     return min(margins) * users if margins else 0.0
-
-
-def _warnings(
-    workspace: Workspace, made: Design, found: Designed, level: Mapping[str, float], before: int
-) -> list[str]:
-    notes = []
-    fewest = min(cost.users for cost in found.costs)
-    for name, metric in made.metrics.items():
-        if metric.aggregate in ("any", "count") and not metric.per and metric.event != SENT:
-            events = fewest * level[name]
-            if events < FEW_EVENTS:
-                notes.append(f"{name} is too rare: {max(events, 0):.0f} are expected in the smallest arm")
-    if found.needed > found.available:
-        notes.append(
-            f"{found.needed:,} users are needed, and {found.available:,} are expected in {made.days} days; "
-            "take more days or traffic, larger effects, or metrics with less noise"
-        )
-    if made.days < _WEEK:
-        notes.append(f"{made.days} days are less than a week, so days of the week do not even out")
-    elif made.days % _WEEK:
-        notes.append(f"{made.days} days are no whole weeks; {ceil(made.days / _WEEK) * _WEEK} would be")
-    if found.past_days < made.days:
-        notes.append(
-            f"the past stands for {found.past_days} of {made.days} days; sums over all of them are larger, "
-            "and vary less in proportion"
-        )
-    pre = parse_duration(made.pre_period) // DAY
-    if before < pre:
-        notes.append(
-            f"{before} of the {pre} days before entry are known, so less noise is taken away than later"
-        )
-    if made.exposure == "triggered":
-        notes.append("users who count are those for whom arms differ; how many those are is not known yet")
-    return notes + _beside(workspace, made, found.name)
-
-
-def _beside(workspace: Workspace, made: Design, name: str) -> list[str]:
-    """Return what to know about experiments that have some of the same users."""
-    at = next_epoch(workspace)
-    mine = Record(name, made, (Change("start", at, "", made.traffic),))
-    notes = []
-    for other in overlapping(mine, read_records(workspace)):
-        both = sorted(made.parameters & other.design.parameters)
-        verb = f"sets {', '.join(both)}, too, so this one cannot start" if both else "changes nothing here"
-        notes.append(
-            f"{other.name} has some of the same users until {format_time(other.ends_at)}, and {verb}"
-        )
-    return notes

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from homing.experiments import always_valid, group_sequential
-from homing.schema.experiment import Design, Record
+from homing.schema.experiment import Design
+from homing.schema.experiment_record import Record
 from homing.schema.times import DAY
 
 _LEAST: Final = 1e-15  # alpha of a look; so that one less it is less than 1

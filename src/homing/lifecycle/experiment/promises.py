@@ -13,7 +13,8 @@ from homing.lifecycle.replay import outcomes_of
 from homing.report.experiment import ArmPromise
 from homing.report.facts import Estimate, ObjectiveValues, Promise, Values
 from homing.schema import Config
-from homing.schema.experiment import Arm, Record
+from homing.schema.experiment import Arm
+from homing.schema.experiment_record import Record
 from homing.schema.times import MISSING
 from homing.store import Workspace, load_shard
 

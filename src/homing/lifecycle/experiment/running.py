@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from homing.experiments import check_layers
-from homing.lifecycle.experiment.arms import Setting, arm_policy, split_of
+from homing.lifecycle.experiment.arms import split_of
+from homing.lifecycle.experiment.deciders import Setting, arm_policy
 from homing.lifecycle.release import current_release, load_release
 from homing.lifecycle.replay import observed_until
 from homing.schema import InputError
 from homing.schema.errors import nearest
-from homing.schema.experiment import SENT, Arm, Change, Design, Record
+from homing.schema.experiment import SENT, Arm, Design
+from homing.schema.experiment_record import Change, Record
 from homing.schema.times import DAY, MISSING, check_epoch, format_time
 from homing.store import (
     Workspace,
