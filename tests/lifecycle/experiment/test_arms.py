@@ -1,5 +1,6 @@
 """Arms in a plan, checked against plans of the same ledger without the experiment."""
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from homing.experiments import Experiment, assign, hash_ids
 from homing.lifecycle.experiment.running import ramp, start, stop
 from homing.lifecycle.explain import explain_decision, explain_user
 from homing.lifecycle.plan import plan
+from homing.lifecycle.release import save_release
 from homing.schema import InputError
 from homing.schema.times import DAY, to_datetime
 from homing.store import Workspace, write_design
@@ -68,7 +70,7 @@ def test_a_hold_arm_holds_and_the_rest_is_as_without(
         assert row["candidate_set"] == other["candidate_set"]
         if arm[user] == "control":
             assert (row["action"], row["propensity"]) == ("hold", 1.0)
-            assert row["reason"] == ("no_candidate" if row["candidates"] == 1 else "arm")
+            assert row["reason"] == "arm"
         else:
             assert choice(row) == choice(other)
             assert row["propensity"] == pytest.approx(other["propensity"], rel=1e-4)
@@ -77,7 +79,7 @@ def test_a_hold_arm_holds_and_the_rest_is_as_without(
     funnel = found.funnel
     assert funnel.sends == sum(row["action"] == "send" for row in ours.values())
     assert funnel.candidates == funnel.eligible + sum(item.count for item in funnel.removed)
-    held = next(row for row in ours.values() if row["reason"] == "arm")
+    held = next(row for row in ours.values() if row["reason"] == "arm" and row["candidates"] > 1)
     told = explain_decision(tried, held["decision_id"])
     assert told.notes == ("the user is in arm control of quiet",)
     assert [o.probability for o in told.options if o.chosen] == [1.0]
@@ -160,3 +162,30 @@ def test_independent_experiments_share_users_and_set_different_things(
     # who holds by the one has no different decision by the other
     assert all("calmer" not in row["triggered"] for row in found.values() if "quiet:control" in row["arms"])
     assert any(row["triggered"] == ["calmer"] for row in found.values())
+
+
+def test_releases_are_arms(copied: Callable[[], Workspace], small_world: SmallWorld) -> None:
+    """Two releases with one model and other temperatures: each row has the release that drew it."""
+    workspace = copied()
+    first = small_world.trained.release
+    calmer = dataclasses.replace(first, temperature=first.temperature / 50)
+    second = save_release(workspace, calmer)
+    arms = f'[arms.control]\nshare = 0.5\nrelease = "{first.id}"\n[arms.new]\nshare = 0.5\n'
+    write_design(workspace, "releases", f'{arms}release = "current"\n{METRIC}')
+    record = start(workspace, "releases")
+    assert {name: arm.release for name, arm in record.design.arms.items()} == {
+        "control": first.id,
+        "new": second.id,
+    }
+    at = small_world.end + DAY
+    plan(workspace, at)
+    found = rows(workspace, at)
+    drew = {(row["arms"][0], row["release_id"]) for row in found.values()}
+    assert drew == {("releases:control", first.id), ("releases:new", second.id)}
+    triggered = [row for row in found.values() if row["triggered"]]
+    assert 0 < len(triggered) < len(found) / 2
+    row = next(row for row in triggered if row["arms"] == ["releases:new"])
+    told = explain_decision(workspace, row["decision_id"])
+    assert told.release == second.id
+    (chosen,) = (option for option in told.options if option.chosen)
+    assert chosen.probability == pytest.approx(row["propensity"], rel=1e-4)

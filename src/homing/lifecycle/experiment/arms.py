@@ -201,9 +201,14 @@ def _choice(drawn: Drawn) -> NDArray[np.int64]:
 
 
 def _marked(part: Part) -> Part:
-    """Return the part with the reason that no other policy can be valued on its decisions."""
-    by_policy = np.isin(part.drawn.reason, (Reason.drawn, Reason.explored))
-    reason = np.where(by_policy, np.int8(Reason.arm), part.drawn.reason)
+    """Return the part with the reason that no other policy can be valued on its decisions.
+
+    Also where hold was all there was: users are left out of an evaluation by their arm, whole, not by what
+    they could have been sent.
+    """
+    reason = np.where(
+        part.drawn.reason == Reason.transactional, part.drawn.reason, np.int8(Reason.arm)
+    ).astype(np.int8)
     return dataclasses.replace(part, drawn=dataclasses.replace(part.drawn, reason=reason))
 
 
