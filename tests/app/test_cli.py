@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": (),
     "doctor": (),
     "config": ("explain",),
+    "experiment": ("new", "design", "start", "ramp", "stop", "analyse", "list", "show", "explain"),
 }
 
 

@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from math import nan
+from typing import Any
 
 import numpy as np
 
+from homing.report.experiment import (
+    ArmFacts,
+    ArmPromise,
+    ArmVerdict,
+    CheckFacts,
+    Finding,
+    Readout,
+    Scored,
+)
 from homing.report.facts import (
     Alert,
     ArmMeasure,
@@ -665,4 +675,89 @@ def crowded() -> Facts:
             channels=(Count(hostile, 1),),
         ),
         stages=(Stage(hostile, 1e-9, 1e15, 10**15), Stage(long, 1e7, 12.0)),
+    )
+
+
+def experiment() -> Readout:
+    """An experiment with two arms against the control, one of them stopped for harm."""
+
+    def scored(metric: str, arm: str, finding: Finding, relative: Estimate, **more: Any) -> Scored:
+        level = more.pop("control", 12.0)
+        told: dict[str, Any] = {
+            "role": "success",
+            "direction": "up",
+            "meaning": f"how often {metric}",
+            "unit": "number",
+            "threshold": 0.05,
+            "noise_taken": 0.42,
+        } | more
+        return Scored(
+            metric=metric,
+            arm=arm,
+            level=level * (1 + relative.value),
+            control=level,
+            absolute=Estimate(relative.value * level, relative.low * level, relative.high * level),
+            relative=relative,
+            confidence=0.995,
+            users=12_345,
+            finding=finding,
+            **told,
+        )
+
+    guardrail = {"role": "guardrail", "direction": "down", "unit": "rate", "control": 0.02, "threshold": 0.2}
+    sends = {"role": "monitor", "direction": "none", "threshold": nan, "noise_taken": 0.0}
+    promise = Promise(
+        "conversion",
+        "rate",
+        "converted within 3d",
+        Estimate(0.034, 0.033, 0.035),
+        Estimate(0.039, 0.037, 0.041),
+        Estimate(0.038, 0.036, 0.040),
+        Estimate(0.035, 0.033, 0.037),
+    )
+    return Readout(
+        header=Header(
+            "shop",
+            "20260301T060000-experiment-warmer",
+            "2026-03-01T06:00:00Z",
+            "Ship warmer: sessions is better (+6 %, at least +2 %). Stop loud: opt-outs is worse.",
+            "bad",
+            verdict_basis="Ship an arm if at least one of sessions is better.",
+        ),
+        name="warmer",
+        hypothesis="Warmer words bring people back.",
+        status="running",
+        starts_at="2026-02-01T00:00:00Z",
+        ends_at="2026-03-01T00:00:00Z",
+        until="2026-02-22T00:00:00Z",
+        days=28,
+        share=0.75,
+        control="control",
+        exposure="triggered",
+        looks="always-valid intervals: it may be read at any time, any number of times",
+        rule="Ship an arm if at least one of sessions is better.",
+        arms=(
+            ArmFacts("control", "as usual", 0.5, 12_000, 6_200),
+            ArmFacts("warmer", "learned of r-0123456789ab", 0.25, 6_010, 3_080),
+            ArmFacts("loud", "learned with conversion x 3", 0.25, 5_990, 3_065),
+        ),
+        verdicts=(
+            ArmVerdict("warmer", "ship", "Ship warmer: sessions is better (+6 %, at least +2 %)."),
+            ArmVerdict("loud", "stop", "Stop loud: opt-outs is worse (+60 %, p = 0.0001)."),
+        ),
+        checks=(
+            CheckFacts("arms of assigned users", True, True, 0.41, "control 12,000 of 12,000"),
+            CheckFacts("fading or growing: sessions of warmer", False, False, 0.0004, "effect a day: -0.2"),
+            CheckFacts("before the start", False, True, nan, "not known"),
+        ),
+        scores=(
+            scored("sessions", "warmer", "better", Estimate(0.06, 0.02, 0.10)),
+            scored("sessions", "loud", "cannot_tell", Estimate(0.01, -0.03, 0.05)),
+            scored("opt-outs", "warmer", "non_inferior", Estimate(0.02, -0.1, 0.14), **guardrail),
+            scored("opt-outs", "loud", "worse", Estimate(0.6, 0.3, 0.9), **guardrail),
+            scored("sends", "warmer", "unknown", Estimate(nan), **sends),
+            scored("sends", "loud", "unknown", Estimate(0.5, 0.4, 0.6), **sends),
+        ),
+        promises=(ArmPromise("warmer", promise),),
+        alerts=(Alert("note", "another experiment", "calmer has some of the same users."),),
     )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from homing.app.evaluate_log import evaluate_log
-from homing.app.progress import Bars
+from homing.app.experiment import experimenting
+from homing.app.options import HERE, At, Folder, Json
+from homing.app.options import opened as _open
+from homing.app.options import parsed_time as _time
+from homing.app.options import printed as _print
+from homing.app.options import progress_bars as _bars
 
 if TYPE_CHECKING:
     from homing.lifecycle.evaluate import Evaluated
@@ -31,17 +33,14 @@ importing = typer.Typer(help="Import a public log as a workspace.", no_args_is_h
 configuring = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 app.add_typer(importing, name="import")
 app.add_typer(configuring, name="config")
+app.add_typer(experimenting, name="experiment")
 
-Folder = Annotated[Path, typer.Option("--workspace", "-w", help="Folder of the workspace.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
-At = Annotated[str, typer.Option("--at", help="ISO 8601 time, such as 2026-03-01T06:00Z.")]
 WorldName = Annotated[str, typer.Option("--world", help="Name of the world, such as streaming.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the world: its messages, its people, their luck.")]
 Rules = Annotated[
     Path | None, typer.Option("--rules", help="A homing.toml with the hard rules; by default its defaults.")
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Parts of the population at once; 0: one a core.")]
-HERE = Path()
 
 
 def main() -> None:
@@ -55,29 +54,6 @@ def main() -> None:
             raise
         Console(stderr=True).print("error:", str(error), style="red", markup=False, soft_wrap=True)
         sys.exit(2)
-
-
-@contextmanager
-def _bars() -> Iterator[Bars]:
-    with Bars(Console(stderr=True)) as bars:
-        yield bars
-
-
-def _print(as_json: bool, data: Any, show: Callable[[Console], None]) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(data, indent=1, default=str) + "\n")
-    else:
-        show(Console())
-
-
-def _time(text: str) -> int:
-    from homing.schema.errors import InputError
-    from homing.schema.times import parse_time
-
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise InputError(f"--at: {error}") from None
 
 
 @app.command()
@@ -367,12 +343,6 @@ def _config(rules: Path | None) -> Config:
     from homing.schema.config import Config, load_config
 
     return Config() if rules is None else load_config(rules)
-
-
-def _open(folder: Path) -> Workspace:
-    from homing.store import Workspace
-
-    return Workspace.open(folder)
 
 
 def _train(workspace: Workspace, as_json: bool, quiet: bool = False) -> None:

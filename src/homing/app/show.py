@@ -383,7 +383,7 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
         table(console, "Removed by rule", ("rule", "candidates"), removed.items())
 
 
-def config_keys(console: Console, keys: Sequence[Key]) -> None:
+def config_keys(console: Console, keys: Sequence[Key], of: str = "homing.toml") -> None:
     """Print each key's meaning, default and current value."""
     rows = []
     for key in keys:
@@ -391,7 +391,7 @@ def config_keys(console: Console, keys: Sequence[Key]) -> None:
         rows.append(
             (key.name, Text(current, "" if current == key.default else "bold"), key.default, key.meaning)
         )
-    table(console, "homing.toml", ("key", "value", "default", "meaning"), rows, left=4, wrap=True)
+    table(console, of, ("key", "value", "default", "meaning"), rows, left=4, wrap=True)
 
 
 def _interval(estimate: Estimate) -> str:

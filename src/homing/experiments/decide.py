@@ -247,7 +247,8 @@ def _told(outcome: Outcome) -> str:
     times, unit = (100.0, " %") if found.scale != "absolute" else (1.0, "")
     low, value, high = (f"{float(x) * times:+.3g}{unit}" for x in (found.low, found.value, found.high))
     if np.isnan(found.p_value):
-        return f"{value}, of which nothing is known"
+        known = np.isfinite(found.value)
+        return f"{value}, of which nothing is known" if known else "nothing is known of it"
     if outcome.worse:
         return f"{value}, p = {outcome.p_worse:.2g}"
     beyond = found.low > -margin if found.alternative == "greater" else found.high < margin

@@ -104,6 +104,7 @@ def evaluate(
         usable = (
             log.epoch_at <= watermark - shortest if watermark != MISSING else np.zeros(len(part), np.bool_)
         )
+        usable &= log.reason != Reason.arm  # gives other policies' choices no chance
         if compared:  # the outcome model of each log is its own, and other decisions have none
             usable &= np.isin(log.release, compared)
         return np.where(usable, part, LEFT_OUT)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision import Context, build_candidates, candidate_set_hash, utility
+from homing.decision import Context, Softmax, build_candidates, candidate_set_hash, utility
+from homing.lifecycle.experiment.arms import underway_at
 from homing.lifecycle.release import load_release
 from homing.schema import Candidates, Instants
 from homing.schema.times import MISSING, check_epoch, format_time
@@ -90,18 +91,21 @@ def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlac
         notes.append(
             f"release {drew!r} is not in this workspace; values and probabilities are of today's release"
         )
-    release = load_release(workspace, workspace.ledger.vocabularies(), own)
     loaded = load_shard(workspace, user.partition)
     shard = loaded.shard
+    drawing = load_release(workspace, workspace.ledger.vocabularies(), own)
+    underway = underway_at(workspace, at, drawing, shard.vocabularies)
+    decider, arms = underway.decider_of(shard.users.hash[[user.row]])
+    release, policy = decider.release, decider.policy
+    notes += [f"the user is in {arm}" for arm in arms]
     rows = Instants(np.array([user.row], np.int32), np.array([at], np.int64))
     everything = workspace.config.exclusions.model_copy(update={"share": 1.0})
     config = workspace.config.model_copy(update={"exclusions": everything})
     candidates, exclusions = build_candidates(shard, rows, config)
     features = release.view.features(shard, candidates)
     values = release.model.predict(features)
-    policy = release.policy()
     share = policy.probabilities(Context(shard, candidates, values))
-    worth = utility(values, release.weights)
+    worth = utility(values, policy.weights if isinstance(policy, Softmax) else release.weights)
     vocabularies = shard.vocabularies
     chosen = np.zeros(len(candidates), np.bool_)
     same_set = None

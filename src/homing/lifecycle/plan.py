@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from homing.decision import decide
 from homing.engine import over_shards, worker_count
+from homing.lifecycle.experiment.arms import Part, underway_at
+from homing.lifecycle.experiment.deciders import Decider
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, load_release
 from homing.report.facts import Count, Expected, Funnel, HourRow, MessageShare, Named, Schedule
 from homing.schema import Candidates, Config, Exclusions, Instants, Shard, Vocabularies
-from homing.schema.drawn import Drawn
+from homing.schema.drawn import Deciders, Drawn
 from homing.schema.times import DAY, MISSING, check_epoch, format_time, parse_duration, to_datetime
 from homing.state import ZoneTable, local_hour_of_week
 from homing.store import (
@@ -62,6 +64,7 @@ class _Decided:
     drawn: Drawn
     removed: Exclusions
     hold_values: NDArray[np.float64]  # [objectives] sum over rows
+    deciders: Deciders
 
 
 class _Tally:
@@ -109,7 +112,7 @@ class _Tally:
 def plan(
     workspace: Workspace, at: int, progress: Progress | None = None, release_name: str | None = None
 ) -> Planned:
-    """Decide for every user who has signed up by the epoch.
+    """Decide for every user who has signed up by the epoch: by the release, or by an arm of an experiment.
 
     Args:
         workspace: with a ledger and a release.
@@ -119,7 +122,7 @@ def plan(
 
     Raises:
         InputError: the epoch is before 1990, or not before 2100.
-        WorkspaceError: there is no release.
+        WorkspaceError: there is no release, or not that of an arm.
         PlannedError: the epoch was planned before, and this release decides otherwise.
     """
     check_epoch(at)
@@ -127,7 +130,9 @@ def plan(
     vocabularies, partitions = workspace.ledger.vocabularies(), workspace.ledger.partitions
     workers = min(worker_count(workspace.config.engine.threads), partitions)
     # shards beside each other use the cores; threads within them would only be in each other's way
-    release = load_release(workspace, vocabularies, release_name, threads=1 if workers > 1 else None)
+    threads = 1 if workers > 1 else None
+    release = load_release(workspace, vocabularies, release_name, threads=threads)
+    underway = underway_at(workspace, at, release, vocabularies, threads)
     run = Run(
         run_id=f"plan-{to_datetime(at):%Y%m%dT%H%M%SZ}-{release.id}",
         release_id=release.id,
@@ -145,15 +150,19 @@ def plan(
                 workspace, partition, decided_since, open_since, messages=catalogue, sends_only=True
             )
         with timings.measure("decide and score"):
-            score = _Scorer(release, loaded.shard)
-            rows = users_at(loaded.shard, at)
-            drawn, removed = decide(loaded.shard, rows, release.policy(), workspace.config, score)
-        return _Decided(partition, loaded, drawn, removed, score.hold_values)
+
+            def draw(rows: Instants, by: Decider) -> Part:
+                score = _Scorer(by.release, loaded.shard)
+                drawn, removed = decide(loaded.shard, rows, by.policy, workspace.config, score)
+                return Part(drawn, removed, score.hold_values)
+
+            part, deciders = underway.draw(loaded.shard, users_at(loaded.shard, at), draw)
+        return _Decided(partition, loaded, part.drawn, part.removed, part.hold_values, deciders)
 
     with workspace.ledger.write() as writer:
         for done in over_shards(decided, partitions, workers):
             with timings.measure("write"):
-                frame = decision_rows(done.loaded, done.drawn, run)
+                frame = decision_rows(done.loaded, done.drawn, run, done.deciders)
                 tally.added += append_decisions(workspace, writer, done.partition, frame)
                 write_decisions(workspace, run, done.partition, frame)
                 gone = exclusion_rows(done.loaded, done.removed, at, run)

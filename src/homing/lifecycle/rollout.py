@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +92,7 @@ class Rollout:
             drawn.append(
                 decide(shard, rows, contender.policy, self.config, score, sends=self._sends.sends)[0]
             )
-        chosen = drawn[0] if len(drawn) == 1 else _merged(drawn)
+        chosen = Drawn.together(drawn)
         send = np.flatnonzero(chosen.message >= 0)
         world.respond(
             day,
@@ -134,20 +133,3 @@ def rollout(
         if report is not None:
             report((day + 1) / days)
     return run
-
-
-def _merged(parts: Sequence[Drawn]) -> Drawn:
-    """Return decisions for different users as one, sorted by user."""
-    order = np.argsort(np.concatenate([part.rows.user for part in parts]), kind="stable")
-
-    def together(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(part, name) for part in parts])[order]
-
-    columns = {
-        field.name: together(field.name) for field in dataclasses.fields(Drawn) if field.name != "rows"
-    }
-    rows = Instants(
-        np.concatenate([part.rows.user for part in parts])[order],
-        np.concatenate([part.rows.at for part in parts])[order],
-    )
-    return Drawn(rows=rows, **columns)

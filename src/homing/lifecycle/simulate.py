@@ -31,7 +31,7 @@ from homing.lifecycle.progress import Progress, Silent
 from homing.lifecycle.rollout import Rollout, rollout
 from homing.schema import Config, InputError, Reason, format_ids
 from homing.schema.times import DAY, format_time
-from homing.simulator import Setup, world_maker
+from homing.simulator import Setup, World, world_maker
 from homing.simulator.tables import Table
 from homing.store import write_tables
 
@@ -159,11 +159,9 @@ def log_tables(run: Rollout, policy: str) -> dict[str, Table]:
         run: as far as its days have gone.
         policy: the decisions' `release_id`.
     """
-    tables, now = run.world.tables(), run.world.now
-    user_id, opportunity_id = tables["users"]["user_id"], tables["opportunities"]["opportunity_id"]
-    if now < run.world.start + run.world.days * DAY:
-        tables["users"] = _before(tables["users"], "signed_up_at", now)
-        tables["opportunities"] = _before(tables["opportunities"], "created_at", now)
+    whole = run.world.tables()
+    user_id, opportunity_id = whole["users"]["user_id"], whole["opportunities"]["opportunity_id"]
+    tables = known_tables(run.world, whole)
     log, words = run.log, run.vocabularies
 
     def column(name: str) -> NDArray[Any]:
@@ -193,6 +191,20 @@ def log_tables(run: Rollout, policy: str) -> dict[str, Table]:
         "reason": np.array([reason.name for reason in Reason])[column("reason")],
     }
     return tables
+
+
+def known_tables(world: World, tables: Mapping[str, Table] | None = None) -> dict[str, Table]:
+    """Return a world's tables, in the middle of its period without what nobody knows of yet.
+
+    Args:
+        world: as far as it has gone.
+        tables: its own, where they have been made already.
+    """
+    known, now = dict(world.tables() if tables is None else tables), world.now
+    if now < world.start + world.days * DAY:
+        known["users"] = _before(known["users"], "signed_up_at", now)
+        known["opportunities"] = _before(known["opportunities"], "created_at", now)
+    return known
 
 
 def _before(table: Table, column: str, now: int) -> Table:

@@ -4,8 +4,17 @@
 when they are called.
 """
 
+from homing.report.experiment import Readout
 from homing.report.facts import Facts
 from homing.report.leaderboard import Leaderboard
-from homing.report.page import render, write_leaderboard, write_report
+from homing.report.page import render, write_experiment, write_leaderboard, write_report
 
-__all__ = ["Facts", "Leaderboard", "render", "write_leaderboard", "write_report"]
+__all__ = [
+    "Facts",
+    "Leaderboard",
+    "Readout",
+    "render",
+    "write_experiment",
+    "write_leaderboard",
+    "write_report",
+]

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from homing.report.experiment import Readout
 from homing.report.facts import Facts
 from homing.report.leaderboard import Leaderboard
 from homing.schema.errors import InputError
@@ -29,6 +30,17 @@ def write_leaderboard(facts: Leaderboard, path: Path) -> tuple[Path, Path]:
     from homing.report.document import leaderboard_document
 
     return _write(leaderboard_document(facts), facts.to_dict(), path)
+
+
+def write_experiment(facts: Readout, path: Path) -> tuple[Path, Path]:
+    """Write the page of an experiment as `write_report` does that of a report; return both paths.
+
+    Raises:
+        InputError: `path` ends in .json, where the facts go, or cannot be written.
+    """
+    from homing.report.document import experiment_document
+
+    return _write(experiment_document(facts), facts.to_dict(), path)
 
 
 def write_report(facts: Facts, path: Path) -> tuple[Path, Path]:

@@ -270,6 +270,19 @@ class Exclusions(Section):
     share: Share = Field(0.01, description="Share of the users whose removed candidates are written.")
 
 
+class Holdout(Section):
+    """Users who are in no experiment, ever: what all messages together are worth is read from them."""
+
+    share: float = Field(
+        0.0, ge=0, lt=1, description="Share of all users, by a hash; a larger one keeps those of a smaller."
+    )
+    policy: str = Field(
+        "hold",
+        description="Who decides for them: hold, uniform, learned, greedy, learned:OBJECTIVE, "
+        "greedy:OBJECTIVE or constant:MESSAGE.",
+    )
+
+
 class Engine(Section):
     """How much of the machine a run takes."""
 
@@ -308,6 +321,7 @@ class Config(Section):
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     exclusions: Exclusions = Field(default_factory=Exclusions)
+    holdout: Holdout = Field(default_factory=Holdout)
     engine: Engine = Field(default_factory=Engine)
 
     @property
@@ -370,17 +384,27 @@ def parse_config(data: Mapping[str, Any], source: str = "homing.toml") -> Config
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        problems = [line for item in error.errors() for line in _problem(item)]
-        raise ConfigError(problems, source) from None
+        raise ConfigError(problems_of(error, Config, "homing config explain"), source) from None
 
 
-def _problem(item: Any) -> Iterator[str]:
+def problems_of(error: ValidationError, root: type[Section], explain: str) -> list[str]:
+    """Return a line for each rule that a file of settings breaks; a typo names the nearest key.
+
+    Args:
+        error: of the whole file.
+        root: what the file was read as.
+        explain: the command that explains its keys.
+    """
+    return [line for item in error.errors() for line in _problem(item, root, explain)]
+
+
+def _problem(item: Any, root: type[Section], explain: str) -> Iterator[str]:
     path = [part for part in item["loc"] if not (isinstance(part, str) and "[" in part)]
     name = ".".join(str(part) for part in path)
-    known = path and path[0] in Config.model_fields
-    hint = f"; see 'homing config explain {path[0]}'" if known else "; see 'homing config explain'"
+    known = path and path[0] in root.model_fields
+    hint = f"; see '{explain} {path[0]}'" if known else f"; see '{explain}'"
     if item["type"] == "extra_forbidden":
-        yield f"{name} is not a key{nearest(str(path[-1]), _keys_at(path[:-1]))}{hint}"
+        yield f"{name} is not a key{nearest(str(path[-1]), _keys_at(path[:-1], root))}{hint}"
     elif item["type"] == "value_error":
         for line in str(item["ctx"]["error"]).splitlines():
             yield f"{name}: {line}{hint}" if name else f"{line}{hint}"
@@ -388,8 +412,8 @@ def _problem(item: Any) -> Iterator[str]:
         yield f"{name} == {item['input']!r}: {item['msg'].lower()}{hint}"
 
 
-def _keys_at(path: list[Any]) -> list[str]:
-    section: type[BaseModel] = Config
+def _keys_at(path: list[Any], root: type[BaseModel]) -> list[str]:
+    section = root
     for part in path:
         if part in section.model_fields:
             annotation = section.model_fields[part].annotation

@@ -18,6 +18,7 @@ class Reason(IntEnum):
     no_candidate = 2  # hold was all there was
     transactional = 3  # sent without optimisation
     imported = 4  # another system's decision
+    arm = 5  # by an arm or holdout whose policy gives some candidates no chance; compares with no other
 
 
 @dataclass(frozen=True)

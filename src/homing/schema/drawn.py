@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,3 +31,37 @@ class Drawn:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @classmethod
+    def together(cls, parts: Sequence[Drawn]) -> Drawn:
+        """Return decisions for different users as one, sorted by user."""
+        if len(parts) == 1:
+            return parts[0]
+        user = np.concatenate([part.rows.user for part in parts])
+        order = np.argsort(user, kind="stable")
+
+        def of(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(part, name) for part in parts])[order]
+
+        columns = {field.name: of(field.name) for field in fields(cls) if field.name != "rows"}
+        at = np.concatenate([part.rows.at for part in parts])
+        return cls(rows=Instants(user[order], at[order]), **columns)
+
+
+@dataclass(frozen=True)
+class InArms:
+    """In which arm of one experiment each row of `Drawn` is."""
+
+    experiment: str
+    names: tuple[str, ...]  # of the arms
+    arm: NDArray[np.int16]  # [rows] place in `names`, -1: not in the experiment
+    triggered: NDArray[np.bool_]  # [rows] whether another arm would have decided otherwise
+
+
+@dataclass(frozen=True)
+class Deciders:
+    """Who drew each row of `Drawn`."""
+
+    releases: tuple[str, ...]
+    release: NDArray[np.int16]  # [rows] place in `releases`
+    arms: tuple[InArms, ...] = ()

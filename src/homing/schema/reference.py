@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from homing.schema.config import Config
 from homing.schema.errors import InputError, nearest
+from homing.schema.experiment import Design
 from homing.schema.tables import TABLES, Table
 
 
@@ -34,11 +35,23 @@ def keys(config: Config | None = None, prefix: str = "") -> list[Key]:
     Raises:
         InputError: no key starts with `prefix`.
     """
-    every = list(_walk(Config, "", config))
+    return _under(prefix, list(_walk(Config, "", config)), "homing.toml")
+
+
+def design_keys(prefix: str = "") -> list[Key]:
+    """Return every key of an experiment's design under `prefix`, with its meaning and default.
+
+    Raises:
+        InputError: no key starts with `prefix`.
+    """
+    return _under(prefix, list(_walk(Design, "", None)), "a design")
+
+
+def _under(prefix: str, every: list[Key], of: str) -> list[Key]:
     found = [key for key in every if key.name == prefix or key.name.startswith(f"{prefix}.") or not prefix]
     if not found:
         names = {part for key in every for part in (key.name, key.name.split(".")[0])}
-        raise InputError(f"{prefix!r} is not a key of homing.toml{nearest(prefix, names)}")
+        raise InputError(f"{prefix!r} is not a key of {of}{nearest(prefix, names)}")
     return found
 
 

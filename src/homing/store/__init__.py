@@ -1,7 +1,18 @@
 """The workspace on disk: ledger, quarantine, vocabularies, importers; strings to codes and back."""
 
+from homing.store.cohort import Cohort, Number, UserNumbers, user_numbers
 from homing.store.contract_files import write_tables
 from homing.store.doctor import Finding, check_ledger
+from homing.store.experiments import (
+    change_record,
+    design_path,
+    experiment_names,
+    read_design,
+    read_record,
+    read_records,
+    start_record,
+    write_design,
+)
 from homing.store.importers import ImportSummary, import_hillstrom, import_open_bandit
 from homing.store.ingest import IngestSummary, ingest
 from homing.store.ledger import Ledger
@@ -16,6 +27,7 @@ from homing.store.overview import (
     reachable_by_day,
     table_spans,
 )
+from homing.store.sends import SendRows, read_sends
 from homing.store.shards import LoadedShard, ShardIds, load_messages, load_shard
 from homing.store.workspace import Workspace
 from homing.store.writing import (
@@ -28,6 +40,7 @@ from homing.store.writing import (
 )
 
 __all__ = [
+    "Cohort",
     "Daily",
     "DecisionPlace",
     "Finding",
@@ -38,17 +51,23 @@ __all__ = [
     "LedgerWriter",
     "LoadedShard",
     "LogColumns",
+    "Number",
     "Run",
+    "SendRows",
     "ShardIds",
     "TableSpan",
+    "UserNumbers",
     "UserPlace",
     "Workspace",
     "append_decisions",
     "append_exclusions",
+    "change_record",
     "check_ledger",
     "decision_rows",
+    "design_path",
     "events_by_day",
     "exclusion_rows",
+    "experiment_names",
     "find_decision",
     "find_user",
     "history",
@@ -59,8 +78,15 @@ __all__ = [
     "load_shard",
     "quarantined",
     "reachable_by_day",
+    "read_design",
     "read_logged_rows",
+    "read_record",
+    "read_records",
+    "read_sends",
+    "start_record",
     "table_spans",
+    "user_numbers",
     "write_decisions",
+    "write_design",
     "write_tables",
 ]

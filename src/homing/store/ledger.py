@@ -92,11 +92,18 @@ class Ledger:
 
     def watermark(self) -> int:
         """Return the largest `at` of the events, in us; MISSING when there are none."""
+        return self._latest("events")
+
+    def decided_until(self) -> int:
+        """Return the latest epoch of the decisions, in us; MISSING when there are none."""
+        return self._latest("decisions")
+
+    def _latest(self, table: str) -> int:
         latest = (
             file.latest
             for commit in self.commits()
             for file in commit.files
-            if file.table == "events" and file.latest is not None
+            if file.table == table and file.latest is not None
         )
         return max(latest, default=MISSING)
 

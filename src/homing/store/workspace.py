@@ -11,7 +11,7 @@ from homing.schema import Config, ConfigError, WorkspaceError, load_config, pars
 from homing.schema.reference import default_toml
 from homing.store.ledger import Ledger
 
-_FOLDERS = ("ledger", "ledger/commits", "releases", "runs", "quarantine")
+_FOLDERS = ("ledger", "ledger/commits", "releases", "runs", "quarantine", "experiments")
 
 
 @dataclass(frozen=True)
@@ -90,3 +90,8 @@ class Workspace:
     def quarantine_path(self) -> Path:
         """The folder of rows that ingest refused."""
         return self.path / "quarantine"
+
+    @property
+    def experiments_path(self) -> Path:
+        """The folder of experiments: their designs, and what became of them."""
+        return self.path / "experiments"

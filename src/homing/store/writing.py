@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from homing.schema import Exclusions, Reason, Vocabulary
-from homing.schema.drawn import Drawn
+from homing.schema.drawn import Deciders, Drawn, InArms
 from homing.schema.errors import PlannedError
 from homing.schema.times import format_time
 from homing.store.columns import contract_types, from_words, scan, timestamps
@@ -21,7 +22,16 @@ from homing.store.shards import LoadedShard
 from homing.store.workspace import Workspace
 
 #: What makes two plans of one user and epoch the same plan. The run and the time of computing do not.
-_CHOICE = ("release_id", "opportunity_id", "message_id", "channel", "slot_start", "slot_end", "candidate_set")
+_CHOICE = (
+    "release_id",
+    "opportunity_id",
+    "message_id",
+    "channel",
+    "slot_start",
+    "slot_end",
+    "candidate_set",
+    "arms",
+)
 #: Relative difference of propensities that the number of threads can cause in float32 scores.
 _PROPENSITY_TOLERANCE = 1e-4
 
@@ -36,8 +46,17 @@ class Run:
     objectives: tuple[str, ...]  # names of the columns of `Drawn.values`
 
 
-def decision_rows(loaded: LoadedShard, drawn: Drawn, run: Run) -> pl.DataFrame:
-    """Return drawn decisions as rows of the contract's `decisions`, in the order of `drawn`."""
+def decision_rows(
+    loaded: LoadedShard, drawn: Drawn, run: Run, deciders: Deciders | None = None
+) -> pl.DataFrame:
+    """Return drawn decisions as rows of the contract's `decisions`, in the order of `drawn`.
+
+    Args:
+        loaded: the shard that they are of.
+        drawn: the decisions.
+        run: that drew them.
+        deciders: release and arms of each row; None: the run's release, and no experiment.
+    """
     if drawn.values.shape[1] != len(run.objectives):
         raise ValueError(f"values of {drawn.values.shape[1]} objectives, but names of {len(run.objectives)}")
     vocabularies, ids = loaded.shard.vocabularies, loaded.ids
@@ -50,7 +69,9 @@ def decision_rows(loaded: LoadedShard, drawn: Drawn, run: Run) -> pl.DataFrame:
         {
             "decision_id": from_words(drawn.id).bin.encode("hex"),
             "run_id": pl.repeat(run.run_id, len(drawn), eager=True),
-            "release_id": pl.repeat(run.release_id, len(drawn), eager=True),
+            "release_id": pl.repeat(run.release_id, len(drawn), eager=True)
+            if deciders is None
+            else _names(deciders.release, Vocabulary(deciders.releases)),
             "epoch_at": timestamps(drawn.rows.at),
             "decided_at": timestamps(np.full(len(drawn), run.decided_at)),
             "user_id": _names(drawn.rows.user, ids.users),
@@ -64,7 +85,12 @@ def decision_rows(loaded: LoadedShard, drawn: Drawn, run: Run) -> pl.DataFrame:
             "candidates": drawn.candidates.astype(np.int64),
             "candidate_set": from_words(drawn.candidate_set),
             **values,
-            "arms": pl.repeat([], len(drawn), dtype=pl.List(pl.String), eager=True),
+            "arms": _listed(deciders, len(drawn), lambda each: (each.arm, _labels(each))),
+            "triggered": _listed(
+                deciders,
+                len(drawn),
+                lambda each: (each.triggered.astype(np.int16) - 1, (each.experiment,)),
+            ),
             "reason": _names(drawn.reason, reasons),
         }
     )
@@ -101,6 +127,7 @@ def append_decisions(workspace: Workspace, writer: LedgerWriter, partition: int,
     planned = pl.col("epoch_at").is_between(rows["epoch_at"].min(), rows["epoch_at"].max())
     known = scan(workspace.ledger.files("decisions", partition), columns, planned).collect()
     both = rows.join(known, on="decision_id", how="inner", suffix="_known")
+    both = both.with_columns(pl.col("arms", "arms_known").list.join("\n").fill_null(""))
     differs = [~pl.col(name).eq_missing(pl.col(f"{name}_known")) for name in _CHOICE]
     drift = (pl.col("propensity") / pl.col("propensity_known") - 1).abs() > _PROPENSITY_TOLERANCE
     other = both.filter(pl.any_horizontal(*differs, drift)).sort("decision_id")
@@ -140,6 +167,23 @@ def write_decisions(workspace: Workspace, run: Run, partition: int, rows: pl.Dat
     path = folder / f"part-{partition:02d}.parquet"
     write_parquet(rows, path)
     return path
+
+
+def _labels(arms: InArms) -> tuple[str, ...]:
+    return tuple(f"{arms.experiment}:{name}" for name in arms.names)
+
+
+def _listed(
+    deciders: Deciders | None, rows: int, named: Callable[[InArms], tuple[NDArray[Any], tuple[str, ...]]]
+) -> pl.Series:
+    """Return a list a row, of the names that experiments give it; List(String) [rows]."""
+    if deciders is None or not deciders.arms:
+        return pl.repeat([], rows, dtype=pl.List(pl.String), eager=True)
+    columns = []
+    for place, each in enumerate(deciders.arms):
+        codes, names = named(each)
+        columns.append(_names(codes, Vocabulary(names)).alias(str(place)))
+    return pl.DataFrame(columns).select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
 
 
 def _names(codes: NDArray[Any], names: pl.Series | Vocabulary) -> pl.Series:

@@ -1,0 +1,186 @@
+"""Experiments for people: short tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from homing.app.show import table
+
+if TYPE_CHECKING:
+    from homing.lifecycle.experiment.designing import Designed
+    from homing.report.experiment import Readout, Scored
+    from homing.report.facts import Estimate
+    from homing.schema.experiment import Design
+    from homing.schema.experiment_record import Record
+
+_COLOURS = {
+    "ship": "green",
+    "stop": "red",
+    "cannot_be_read": "yellow",
+    "better": "green",
+    "non_inferior": "green",
+    "worse": "red",
+    "unknown": "yellow",
+}
+
+
+def designed(console: Console, made: Designed) -> None:
+    """Print what an experiment takes."""
+    console.print(made.rule, markup=False, highlight=False)
+    console.print()
+    needs = [
+        (
+            need.metric,
+            need.role,
+            f"{need.level:.4g}",
+            f"{need.threshold:g}",
+            f"{need.noise_taken:.0%}",
+            f"{need.users:,}",
+            f"{need.power:.0%}",
+        )
+        for need in made.needs
+    ]
+    heads = ("metric", "role", "level", "effect or margin", "less variance", "users needed", "power")
+    table(console, f"{made.name}, {made.days} days", heads, needs, left=2)
+    costs = [(c.arm, f"{c.users:,}", f"{c.sends:,.0f}", f"{c.opt_outs:,.1f}") for c in made.costs]
+    table(console, "Cost, as in the past", ("arm", "users", "sends", "opt-outs"), costs)
+    enough = "never" if made.days_needed is None else f"after {made.days_needed:,} days"
+    lines = [
+        f"{made.available:,} users: {made.users_now:,} at once and {made.users_a_day:,.1f} a day; "
+        f"{made.needed:,} are needed, there {enough}.",
+        f"The whole rule ships with probability {made.power:.0%} if every effect is as planned.",
+    ]
+    if made.extra_opt_outs:
+        lines.append(f"Margins accept up to {made.extra_opt_outs:,.1f} more opt-outs.")
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+    for warning in made.warnings:
+        console.print("warning:", warning, style="yellow", markup=False, highlight=False)
+
+
+def analysed(console: Console, found: Readout, page: Path) -> None:
+    """Print the decision, the quality checks and the scorecard."""
+    for verdict in found.verdicts:
+        style = f"bold {_COLOURS.get(verdict.verdict, '')}".strip()
+        console.print(Text(verdict.sentence, style), highlight=False)
+    console.print()
+    checks = [
+        (
+            check.name if check.blocking else f"{check.name} (caution)",
+            Text("yes" if check.passed else "NO", "green" if check.passed else "red"),
+            f"{check.p_value:.2g}" if isfinite(check.p_value) else "-",
+            check.detail,
+        )
+        for check in found.checks
+    ]
+    table(console, "Quality", ("check", "passed", "p", "what was seen"), checks, left=4, wrap=True)
+    for verdict in found.verdicts:
+        rows = [_row(score) for score in found.scores if score.arm == verdict.arm]
+        heads = ("metric", "finding", verdict.arm, found.control, "difference", "in %")
+        title = f"{verdict.arm} against {found.control}, day {found.share * found.days:.3g} of {found.days}"
+        table(console, title, heads, rows, left=2)
+    if found.promises:
+        promises = [
+            (
+                each.promise.objective,
+                each.arm,
+                _estimate(each.promise.promised),
+                _estimate(each.promise.realised),
+                _estimate(each.promise.control),
+            )
+            for each in found.promises
+        ]
+        columns = ("objective", "arm", "promised by the log", "realised", f"in {found.control}")
+        table(console, "Promise and outcome, per decision", columns, promises, left=2)
+    for alert in found.alerts:
+        style = "yellow" if alert.level == "warning" else "dim"
+        console.print(f"{alert.level}:", alert.sentence, style=style, markup=False, highlight=False)
+    console.print(f"page: {page}", markup=False, soft_wrap=True)
+
+
+def listed(console: Console, found: Sequence[tuple[str, Record | None, str]]) -> None:
+    """Print all experiments."""
+    from homing.schema.times import format_time
+
+    rows = [
+        (
+            name,
+            status,
+            "" if record is None else format_time(record.started_at),
+            "" if record is None else format_time(record.ends_at),
+            "" if record is None else f"{record.history[-1].what}",
+        )
+        for name, record, status in found
+    ]
+    table(console, "Experiments", ("name", "status", "start", "end", "last change"), rows, left=5)
+
+
+def shown(console: Console, name: str, design: Design, record: Record | None, status: str) -> None:
+    """Print an experiment as it was designed, and what became of it."""
+    from homing.lifecycle.experiment.analyse import meaning, what
+    from homing.lifecycle.experiment.rule import in_words
+    from homing.schema.times import format_time
+
+    console.print(Text(f"{name}: {status}", "bold"))
+    if design.hypothesis:
+        console.print(design.hypothesis, markup=False, highlight=False)
+    console.print(in_words(design), markup=False, highlight=False)
+    console.print()
+    arms = [(arm, what(spec), f"{spec.share:.1%}") for arm, spec in design.arms.items()]
+    table(console, "Arms", ("arm", "who decides", "share"), arms, left=2)
+    metrics = [
+        (
+            each,
+            metric.role,
+            meaning(metric),
+            metric.direction,
+            f"{metric.effect or metric.margin:g}" if metric.effect or metric.margin else "",
+        )
+        for each, metric in design.metrics.items()
+    ]
+    heads = ("metric", "role", "meaning", "better", "effect or margin")
+    table(console, "Metrics", heads, metrics, left=4)
+    if record is not None:
+        history = [
+            (
+                format_time(change.at),
+                change.what,
+                "" if change.traffic is None else f"traffic {change.traffic:g}",
+                change.reason,
+            )
+            for change in record.history
+        ]
+        table(console, "History", ("at", "what", "", ""), history, left=4)
+
+
+def _row(score: Scored) -> tuple[object, ...]:
+    finding = Text("" if score.direction == "none" else score.finding.replace("_", " "))
+    finding.stylize(_COLOURS.get(score.finding, "dim"))
+    relative = "-"
+    if isfinite(score.relative.value):
+        value, low, high = (100 * x for x in (score.relative.value, score.relative.low, score.relative.high))
+        relative = f"{value:+.3g} [{low:.3g}, {high:.3g}]"
+    return (
+        score.metric,
+        finding,
+        _number(score.level),
+        _number(score.control),
+        _estimate(score.absolute, sign="+"),
+        relative,
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if isfinite(value) else "-"
+
+
+def _estimate(found: Estimate, sign: str = "") -> str:
+    if not isfinite(found.value):
+        return "-"
+    return f"{found.value:{sign}.3g} [{found.low:.3g}, {found.high:.3g}]"

@@ -1,0 +1,120 @@
+"""The facts of an experiment: what was found, whether it may be read, and what the rule says.
+
+The page, the terminal and the JSON are made from them. Times are ISO 8601 text in UTC; relative differences
+are shares of the control's level; a number that is not known is NaN (null in JSON).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Any, Literal
+
+from homing.report.encoding import decode, encode
+from homing.report.facts import Alert, Estimate, Header, Promise, Unit
+
+Finding = Literal["better", "worse", "non_inferior", "cannot_tell", "unknown"]
+Verdict = Literal["ship", "do_not_ship", "stop", "go_on", "cannot_be_read"]
+
+
+@dataclass(frozen=True)
+class ArmFacts:
+    """One arm."""
+
+    name: str
+    what: str  # who decides in it, in words
+    share: float  # planned
+    assigned: int  # users who were given a decision in it
+    entered: int  # users who count
+
+
+@dataclass(frozen=True)
+class CheckFacts:
+    """One quality check."""
+
+    name: str
+    passed: bool
+    blocking: bool  # whether the experiment cannot be read where it fails; else a caution
+    p_value: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One metric in one arm against the control. Intervals hold for early looks and many metrics."""
+
+    metric: str
+    arm: str
+    role: Literal["success", "guardrail", "monitor"]
+    direction: Literal["up", "down", "none"]
+    meaning: str
+    unit: Unit
+    level: float  # of the arm
+    control: float  # level of the control
+    absolute: Estimate
+    relative: Estimate
+    confidence: float  # of the intervals, of this look alone
+    users: int  # in both arms
+    finding: Finding
+    threshold: float = nan  # least effect of a success metric, or margin of a guardrail
+    noise_taken: float = 0.0  # share of the variance that the time before the start explained
+
+
+@dataclass(frozen=True)
+class ArmVerdict:
+    """What the rule says of one arm."""
+
+    arm: str
+    verdict: Verdict
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ArmPromise:
+    """What a log had promised of an arm's policy, per decision, and what its decisions brought."""
+
+    arm: str
+    promise: Promise
+
+
+@dataclass(frozen=True)
+class Readout:
+    """An experiment up to an instant."""
+
+    header: Header
+    name: str
+    hypothesis: str
+    status: str
+    starts_at: str
+    ends_at: str
+    until: str  # nothing from it on was looked at
+    days: int  # planned
+    share: float  # of the planned days that have passed
+    control: str
+    exposure: str
+    looks: str  # how it may be read early, in words
+    rule: str  # in words, as written before the start
+    arms: tuple[ArmFacts, ...]
+    verdicts: tuple[ArmVerdict, ...]
+    checks: tuple[CheckFacts, ...]
+    scores: tuple[Scored, ...]
+    promises: tuple[ArmPromise, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    scale: Literal["relative", "absolute"] = "relative"  # of thresholds, and of what the rule looks at
+    format: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as JSON types only; numbers that are not finite become None."""
+        encoded = encode(self)
+        assert isinstance(encoded, dict)
+        return encoded
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Readout:
+        """Return what `to_dict` was given.
+
+        Raises:
+            InputError: a key is unknown or missing, or a value has another type.
+        """
+        return decode(cls, data, "experiment")
