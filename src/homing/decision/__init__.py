@@ -5,6 +5,7 @@ from homing.decision.candidates import build_candidates
 from homing.decision.decide import decide
 from homing.decision.draws import draw, uniforms_and_ids
 from homing.decision.policies import Constant, Context, Hold, Policy, Softmax, Uniform
+from homing.decision.shared_limits import Prices, SharedLimits
 from homing.decision.softmax import resolve_temperature, softmax, utility
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "Context",
     "Hold",
     "Policy",
+    "Prices",
+    "SharedLimits",
     "Softmax",
     "Uniform",
     "build_candidates",
