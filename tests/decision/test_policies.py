@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import homing.decision.policies as module
-from homing.decision import Constant, Context, Hold, Policy, Softmax, Uniform, build_candidates, softmax
+from homing.decision import Constant, Context, Hold, Policy, Softmax, Uniform, build_candidates
 from homing.schema import InputError, Instants
 
 from .worlds import CONFIG, everyone, world

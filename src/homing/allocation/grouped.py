@@ -1,4 +1,4 @@
-"""Dependent draws over users in parts: what uses the same is rounded as one, part by part, the rest at the end.
+"""Dependent draws over users in parts: what uses the same is rounded as one, part by part.
 
 Each user draws a kind from its own distribution, such that the number of users with each kind is what is
 expected, rounded up or down; then a candidate of that kind, for itself alone. So any limit strays by no more
@@ -57,8 +57,8 @@ class Kinds:
         """Return about how far totals stray, a standard deviation in each limit's unit: float64 [limits].
 
         A kind that is one arm is rounded up or down: a quarter of a squared unit. In a kind of several arms
-        that share a scarce limit, which arm is drawn is up to each user, for as many as the limit has. A limit
-        whose arms are one kind, by equal amounts, strays by less than a unit and counts as 0.
+        that share a scarce limit, each user draws which arm, for as many as the limit has. A limit whose arms
+        are one kind, by equal amounts, strays by less than a unit and counts as 0.
         """
         row = np.repeat(np.arange(len(uses)), np.diff(uses.offsets))
         kind = self.of_arm[row]
@@ -136,16 +136,21 @@ def round_left(parts: Sequence[Part], kinds: int, rng: np.random.Generator) -> l
 
 
 def pick_left(
-    part: Part,
     drawn: NDArray[np.int32],
     offsets: NDArray[np.int64],
     probability: NDArray[np.float64],
     kind: NDArray[np.int32],
     uniform: NDArray[np.float64],
 ) -> NDArray[np.int64]:
-    """Return a candidate for every user of a part: int64 [users] places; arguments as `draw_part`."""
-    wanted = np.full(len(offsets) - 1, -1, np.int64)
-    wanted[part.left] = drawn
-    chosen = part.chosen.copy()
-    pick_pass(offsets, probability, kind.astype(np.int64), wanted, uniform, chosen)
+    """Return a candidate for each user that was left of a part: int64 [left] places.
+
+    Args:
+        drawn: int32 [left] kind of each.
+        offsets: int64 [left + 1].
+        probability: float64 [n] of the left users' candidates.
+        kind: int32 [n].
+        uniform: float64 [left] in [0, 1).
+    """
+    chosen = np.full(len(drawn), -1, np.int64)
+    pick_pass(offsets, probability, kind.astype(np.int64), drawn.astype(np.int64), uniform, chosen)
     return chosen

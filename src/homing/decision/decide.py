@@ -48,10 +48,7 @@ def decide(
         sends: what caps count; by default `shard.sends()`.
     """
     context, exclusions = offer(shard, rows, config, score, sends)
-    probabilities = policy.probabilities(context)
-    uniform, ids = uniforms_and_ids(shard.users.hash[rows.user], rows.at, config.workspace.salt)
-    index, place = draw_with_place(probabilities, context.candidates.offsets, uniform)
-    return choose(context, policy, config, index, probabilities[index], place, ids), exclusions
+    return draw_each(context, policy, config), exclusions
 
 
 def offer(
@@ -62,7 +59,40 @@ def offer(
     return Context(shard, candidates, None if score is None else score(candidates)), exclusions
 
 
-def choose(
+def draw_each(context: Context, policy: Policy, config: Config) -> Drawn:
+    """Draw one candidate for each row, whatever the others draw; arguments as `decide`."""
+    probabilities, candidates = policy.probabilities(context), context.candidates
+    uniform, ids = _randomness(context, config)
+    index, place = draw_with_place(probabilities, candidates.offsets, uniform)
+    return _log(context, policy, config, index, probabilities[index], place, ids)
+
+
+def chosen(
+    context: Context,
+    policy: Policy,
+    config: Config,
+    index: NDArray[np.int64],
+    propensity: NDArray[np.float64],
+) -> Drawn:
+    """Return what is to be logged of candidates that rows drew together.
+
+    Args:
+        context: what was drawn from.
+        policy: whose floor it was.
+        config: the objectives and the salt.
+        index: int64 [rows] places of the candidates.
+        propensity: float64 [rows] probability of each.
+    """
+    place, ids = _randomness(context, config)
+    return _log(context, policy, config, index, propensity, place, ids)
+
+
+def _randomness(context: Context, config: Config) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
+    rows = context.candidates.rows
+    return uniforms_and_ids(context.shard.users.hash[rows.user], rows.at, config.workspace.salt)
+
+
+def _log(
     context: Context,
     policy: Policy,
     config: Config,
@@ -71,31 +101,21 @@ def choose(
     place: NDArray[np.float64],
     ids: NDArray[np.uint64],
 ) -> Drawn:
-    """Return what is to be logged of candidates that were drawn.
-
-    Args:
-        context: what was drawn from.
-        policy: whose floor it was.
-        config: the objectives.
-        index: int64 [rows] places of the candidates.
-        propensity: float64 [rows] probability of each.
-        place: float64 [rows] in [0, 1), uniform and independent of the choice.
-        ids: uint64 [rows, 2] of the decisions.
-    """
+    """Return what is to be logged; `place` [rows] in [0, 1) is uniform and independent of the choice."""
     candidates = context.candidates
-    chosen = candidates.pick(index)
-    held = chosen.is_hold
+    picked = candidates.pick(index)
+    held = picked.is_hold
     values = np.full((len(index), len(config.objectives)), np.nan, np.float32)
     if context.values is not None:
         values = context.values[index]
     return Drawn(
         rows=candidates.rows,
         id=ids,
-        opportunity=chosen.opportunity,
-        message=chosen.message,
-        channel=chosen.channel,
-        slot_start=np.where(held, MISSING, chosen.slot_start),
-        slot_end=np.where(held, MISSING, chosen.slot_end),
+        opportunity=picked.opportunity,
+        message=picked.message,
+        channel=picked.channel,
+        slot_start=np.where(held, MISSING, picked.slot_start),
+        slot_end=np.where(held, MISSING, picked.slot_end),
         propensity=propensity,
         candidates=candidates.counts.astype(np.int32),
         candidate_set=candidate_set_hash(context.shard, candidates),

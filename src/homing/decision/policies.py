@@ -22,6 +22,7 @@ class Context:
     shard: Shard
     candidates: Candidates
     values: NDArray[np.float32] | None = None  # [n, objectives] from a model; only Softmax needs them
+    arm: NDArray[np.int32] | None = None  # [n] of the shared limits that prices are of; None: not known yet
 
     @cached_property
     def forced(self) -> NDArray[np.int64]:
@@ -106,7 +107,10 @@ class Softmax:
             raise InputError(f"policy {self.name!r} needs values of the candidates; pass a score function")
         charge = None
         if self.prices is not None:
-            charge = self.prices.charge(context.shard, context.candidates, context.values)
+            arm = context.arm
+            if arm is None:
+                arm = self.prices.limits.arms(context.shard, context.candidates)
+            charge = self.prices.charge(arm, context.candidates.offsets, context.values)
         return utility(context.values, self.weights, charge)
 
 

@@ -203,15 +203,14 @@ class Prices:
     price: NDArray[np.float64]  # [limits] utility per unit of use; negative where use is subsidised
 
     def charge(
-        self, shard: Shard, candidates: Candidates, values: NDArray[np.floating[Any]]
+        self,
+        arm: NDArray[np.int32],
+        offsets: NDArray[np.int64],
+        values: NDArray[np.floating[Any]],
     ) -> NDArray[np.float64]:
-        """Return p . c of each candidate: float64 [n]."""
-        arm = self.limits.arms(shard, candidates)
-        return self.charge_of(arm, self.limits.own(arm, candidates.offsets, values))
-
-    def charge_of(self, arm: NDArray[np.int32], own: Uses | None) -> NDArray[np.float64]:
-        """Return p . c of candidates whose arms and own uses are known: float64 [n]."""
+        """Return p . c of each candidate: float64 [n]; arguments as `SharedLimits.own`."""
         charge = self.limits.uses.prices(self.price)[arm]
+        own = self.limits.own(arm, offsets, values)
         return charge if own is None else charge + own.prices(self.price)
 
 
