@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
     from homing.lifecycle.plan import Planned
     from homing.lifecycle.simulate import Simulated
     from homing.lifecycle.train import Trained
-    from homing.report.facts import Alert, ArmMeasure, Estimate, Facts, ObjectiveValues, Trial, Values
+    from homing.report.facts import (
+        Alert,
+        ArmMeasure,
+        BudgetCurve,
+        Budgets,
+        Estimate,
+        Facts,
+        ObjectiveValues,
+        Trial,
+        Values,
+    )
     from homing.report.leaderboard import Leaderboard, Measure, Score
     from homing.schema.reference import Key
     from homing.store import Finding, ImportSummary, IngestSummary
@@ -286,8 +297,57 @@ def planned(console: Console, result: Planned) -> None:
         ("  hold", f"{funnel.holds:,}"),
     ]
     table(console, f"Plan {result.run_id}", ("", "count"), rows)
+    if result.budgets is not None:
+        budgets(console, result.budgets)
     if result.added < funnel.users:
         console.print(f"{funnel.users - result.added:,} of these decisions were in the ledger already\n")
+
+
+def budgets(console: Console, found: Budgets) -> None:
+    """Print how each budget was kept, and what it costs."""
+    rows = [
+        (
+            use.budget
+            if len({u.starts_at for u in found.uses}) == 1
+            else f"{use.budget} {use.starts_at[5:16]}",
+            use.counts,
+            "" if isnan(use.least) else f"{use.least:,.6g}",
+            "" if isnan(use.most) else f"{use.most:,.6g}",
+            f"{use.before:,.5g}",
+            f"{use.wanted:,.5g}",
+            Text(f"{use.drawn:,.5g}", "yellow" if use.relaxed_by else ""),
+            f"{use.price:.3g}",
+            f"{use.lost:.3g}",
+        )
+        for use in found.uses
+    ]
+    heads = ("budget", "counts", "min", "max", "before", "wanted", "drawn", "price", "lost")
+    table(console, "Budgets", heads, rows, left=2)
+    for use in found.uses:
+        if use.relaxed_by:
+            text = f"{use.budget} was widened by {use.relaxed_by:.4g}: it cannot be kept with the others"
+            console.print(Text(text, "yellow"))
+    console.print(
+        f"expected utility {found.value:.6g}, at most {found.bound:.6g} within these budgets; largest excess "
+        f"{found.violation:.1%}; prices in {found.passes} passes and {found.seconds:.2f} s\n"
+    )
+
+
+def curve(console: Console, found: BudgetCurve) -> None:
+    """Print what a plan would be worth by the size of a budget."""
+    rows = [
+        (
+            f"{point.size:,.6g}" + ("" if point.met else " (cannot be kept)"),
+            f"{point.factor:g}",
+            f"{point.value:.6g}",
+            f"{point.first_order:.6g}",
+            f"{point.used:,.5g}",
+            f"{point.price:.3g}",
+        )
+        for point in found.points
+    ]
+    heads = (found.bound, "times", "expected utility", "by price alone", "used", "price")
+    table(console, f"Budget {found.budget}, {found.counts}, {found.users:,} users", heads, rows)
 
 
 def costs(console: Console, facts: Facts) -> None:
@@ -333,6 +393,7 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
         console.print(Text(note, "yellow"))
     console.print()
     names = list(result.options[0].values) if result.options else []
+    budgets = list(dict.fromkeys(name for option in result.options for name in option.prices))
     rows = [
         (
             ("> " if option.chosen else "  ") + (option.message or "hold"),
@@ -340,11 +401,20 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
             "" if option.slot_start is None else option.slot_start[5:16].replace("T", " "),
             f"{option.probability:.4f}",
             f"{option.utility:.3g}",
+            *(f"{option.prices.get(budget, 0.0):.3g}" for budget in budgets),
             *(f"{option.values[name]:.3g}" for name in names),
         )
         for option in result.options[:shown]
     ]
-    heads = ("candidate", "channel", "slot (UTC)", "share", "utility", *names)
+    heads = (
+        "candidate",
+        "channel",
+        "slot (UTC)",
+        "share",
+        "utility",
+        *(f"pays {name}" for name in budgets),
+        *names,
+    )
     table(console, f"Candidates ({len(result.options)})", heads, rows, left=3)
     removed: dict[str, int] = {}
     for gone in result.removed:

@@ -213,6 +213,22 @@ class Prices:
         own = self.limits.own(arm, offsets, values)
         return charge if own is None else charge + own.prices(self.price)
 
+    def terms(
+        self,
+        arm: NDArray[np.int32],
+        offsets: NDArray[np.int64],
+        values: NDArray[np.floating[Any]],
+    ) -> NDArray[np.float64]:
+        """Return what each candidate pays for each budget: float64 [n, budgets]; for a few rows only."""
+        terms = np.zeros((len(arm), len(self.limits.budgets)))
+        known = self.limits.uses.take(arm.astype(np.int64))
+        for uses in (known, self.limits.own(arm, offsets, values)):
+            if uses is not None:
+                row = np.repeat(np.arange(len(arm)), np.diff(uses.offsets))
+                paid = uses.amount * self.price[uses.limit]
+                np.add.at(terms, (row, self.limits.budget[uses.limit]), paid)
+        return terms
+
 
 @dataclass(frozen=True)
 class _Scope:

@@ -71,8 +71,8 @@ def together(
     with Offers(workspace.runs_path / f".offers-{run_id}") as offers:
         before = gather(epoch, limits, offers, progress)
         with timings.measure("prices"):
-            earlier = runs_with_prices(workspace, epoch.at)
-            before = before + _expected_before(limits, earlier)
+            earlier, expected = expected_before(workspace, limits, epoch.at)
+            before = before + expected
             started = _start(workspace, run_id, earlier)
             demand = offers.demand(limits.uses)
             bounds = what_is_left(limits, before, epoch.at, parse_duration(workspace.config.slots.horizon))
@@ -147,15 +147,27 @@ def sent_before(limits: SharedLimits, shard: Shard, at: int) -> NDArray[np.float
     return limits.uses.totals(mass, len(limits))
 
 
-def _expected_before(limits: SharedLimits, earlier: list[KeptPrices]) -> NDArray[np.float64]:
-    """Return what earlier runs' decisions were expected to use of limits on objectives: float64 [limits]."""
+def expected_before(
+    workspace: Workspace, limits: SharedLimits, at: int
+) -> tuple[list[KeptPrices], NDArray[np.float64]]:
+    """Return runs with prices before an instant (us), and what their decisions use of limits on objectives.
+
+    Returns:
+        runs in order of epoch; float64 [limits] expected use, 0 of limits that the ledger tells.
+    """
+    earlier = runs_with_prices(workspace, at)
     used = np.zeros(len(limits))
     for j in np.flatnonzero(~limits.counted).tolist():
         name, start = limits.budgets[limits.budget[j]].name, limits.start[j]
         for kept in earlier:
             mine = [named == name for named in kept.names] & (kept.start == start)
             used[j] += kept.drawn[mine].sum()
-    return used
+    return earlier, used
+
+
+def starting_prices(limits: SharedLimits, at: int, earlier: list[KeptPrices]) -> NDArray[np.float64] | None:
+    """Return the newest prices for the limits of an epoch (us): float64 [limits]; None without any."""
+    return start_prices(limits, at, earlier[-1]) if earlier else None
 
 
 def _start(workspace: Workspace, run_id: str, earlier: list[KeptPrices]) -> KeptPrices | None:

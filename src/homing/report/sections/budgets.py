@@ -1,0 +1,185 @@
+"""What users share: how much a plan uses of each budget, what one more unit is worth, what a budget costs."""
+
+from __future__ import annotations
+
+from math import isfinite, isnan, nan
+
+from homing.report.canvas import ACCENT, CYCLE, MUTED
+from homing.report.facts import BudgetCurve, Budgets, BudgetUse
+from homing.report.numbers import THIN, count, duration, moment, percent, significant
+from homing.report.plots.bars import Bar, bars
+from homing.report.plots.lines import Line, lines
+from homing.report.view import (
+    Block,
+    Cell,
+    Picture,
+    Section,
+    Table,
+    Text,
+    Tile,
+    Tiles,
+    number_cell,
+    picture,
+    slug,
+)
+
+_MOST_BARS = 24  # budgets and periods; more are in the table only
+
+
+def budgets_section(budgets: Budgets | None, curves: tuple[BudgetCurve, ...] | None) -> Section:
+    """Budgets of the plan, and how its worth changes with their size."""
+    blocks: list[Block] = []
+    lead = ""
+    if budgets is not None:
+        lead = _lead(budgets)
+        blocks += _plan(budgets)
+    blocks += [_curve(curve, place) for place, curve in enumerate(curves or ())]
+    blocks += [_points(curve) for curve in curves or ()]
+    return Section("budgets", "What users share", lead, tuple(blocks))
+
+
+def _lead(budgets: Budgets) -> str:
+    priced = [use for use in budgets.uses if use.price]
+    if not priced:
+        return "No budget binds: the plan would be the same without them."
+    dearest = max(priced, key=lambda use: use.lost)
+    number = f"{len(priced)} of {len(budgets.uses)} budgets bind. " if len(budgets.uses) > 1 else ""
+    return number + _worth(dearest)
+
+
+def _worth(use: BudgetUse) -> str:
+    """Return what one more unit of a budget is worth, as a sentence."""
+    amounts = " or ".join(f"{significant(abs(worth.amount))} {worth.objective}" for worth in use.worth)
+    amounts = amounts or f"{significant(abs(use.price))} of utility"
+    if use.price > 0:
+        return f"One more in `{use.budget}` ({use.counts}) would be worth {amounts}."
+    return f"One less in the minimum of `{use.budget}` ({use.counts}) would be worth {amounts}."
+
+
+def _plan(budgets: Budgets) -> list[Block]:
+    gap = (budgets.bound - budgets.value) / abs(budgets.bound) if budgets.bound else nan
+    blocks: list[Block] = [
+        Tiles(
+            (
+                Tile("Expected utility", significant(budgets.value), f"at most {significant(budgets.bound)}"),
+                Tile("Gap", percent(gap), "to the best that keeps these budgets; exploring is part of it"),
+                Tile("Largest excess", percent(budgets.violation), "of an expected total over its bound"),
+                Tile(
+                    "Prices", f"{budgets.passes} passes", f"over all candidates, {duration(budgets.seconds)}"
+                ),
+            )
+        )
+    ]
+    several = len({use.starts_at for use in budgets.uses}) > 1
+    shown = [use for use in budgets.uses if isfinite(_size(use)) and _size(use) > 0][:_MOST_BARS]
+    if shown:
+        drawn = [
+            Bar(
+                _name(use, several),
+                0,
+                (use.before + use.drawn) / _size(use),
+                percent((use.before + use.drawn) / _size(use)),
+                ACCENT if use.price else MUTED,
+                note="binds" if use.price else "",
+            )
+            for use in shown
+        ]
+        blocks.append(
+            picture(
+                "budgets-use",
+                "Used, as a share of the maximum, or of the minimum where there is only that",
+                lambda width: bars(drawn, width),
+                description="; ".join(f"{row.label} {row.text}" for row in drawn),
+            )
+        )
+    blocks.append(_table(budgets, several))
+    blocks += [
+        Text(
+            f"`{use.budget}` was widened by {significant(use.relaxed_by)}: it cannot be kept with the "
+            "others, the hard rules and exploration."
+        )
+        for use in budgets.uses
+        if use.relaxed_by
+    ]
+    return blocks
+
+
+def _table(budgets: Budgets, several: bool) -> Table:
+    return Table(
+        ("Budget", "Minimum", "Maximum", "Before", "Wanted", "Expected", "Drawn", "Price", "Value lost"),
+        tuple(
+            (
+                Cell(
+                    use.budget,
+                    detail=f"{use.counts}, from {moment(use.starts_at)}" if several else use.counts,
+                ),
+                Cell("") if isnan(use.least) else number_cell(use.least),
+                Cell("") if isnan(use.most) else number_cell(use.most),
+                number_cell(use.before),
+                number_cell(use.wanted),
+                number_cell(use.expected),
+                number_cell(use.drawn),
+                Cell(
+                    significant(use.price),
+                    use.price,
+                    detail=", ".join(f"{significant(w.amount)} {w.objective}" for w in use.worth)
+                    if use.price
+                    else "",
+                ),
+                number_cell(use.lost),
+            )
+            for use in budgets.uses
+        ),
+        caption="Use and price of each budget",
+    )
+
+
+def _curve(curve: BudgetCurve, place: int) -> Picture:
+    sizes = [point.size for point in curve.points]
+    drawn = [
+        Line("by price", sizes, [point.first_order for point in curve.points], MUTED, dashed=True),
+        Line("solved again", sizes, [point.value for point in curve.points], CYCLE[0], marker=True),
+    ]
+    return picture(
+        f"budget-{place}-{slug([curve.budget])}",
+        f"Worth of the plan by the {curve.bound}imum of {curve.budget}",
+        lambda width: lines(
+            drawn,
+            width,
+            round(width * (0.42 if width > 500 else 0.75)),
+            kind="number",
+            x_ticks=[(size, significant(size)) for size in sizes] if len(sizes) <= 6 else (),
+            x_label=f"{curve.budget} ({curve.counts})",
+            y_label="expected utility",
+        ),
+        description="; ".join(f"{significant(p.size)}: {significant(p.value, 5)}" for p in curve.points),
+        note=f"{count(curve.users)} users at {moment(curve.epoch_at)}. The dashed line follows the price at "
+        "the configured size; its slope is what one more unit is worth.",
+    )
+
+
+def _points(curve: BudgetCurve) -> Table:
+    return Table(
+        (f"Size of {curve.budget}", "Expected utility", "By price alone", "Used", "Price"),
+        tuple(
+            (
+                Cell(significant(point.size), point.size, detail=f"{significant(point.factor)}{THIN}×"),
+                Cell(significant(point.value, 6), point.value),
+                Cell(significant(point.first_order, 6), point.first_order),
+                number_cell(point.used),
+                Cell(significant(point.price), point.price, detail="" if point.met else "cannot be kept"),
+            )
+            for point in curve.points
+        ),
+        caption=f"Numbers: {curve.budget}",
+        folded=True,
+        strong=frozenset(place for place, point in enumerate(curve.points) if point.factor == 1),
+    )
+
+
+def _name(use: BudgetUse, several: bool) -> str:
+    return f"{use.budget}, {moment(use.starts_at)}" if several else use.budget
+
+
+def _size(use: BudgetUse) -> float:
+    return use.least if isnan(use.most) else use.most
