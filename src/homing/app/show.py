@@ -305,11 +305,10 @@ def planned(console: Console, result: Planned) -> None:
 
 def budgets(console: Console, found: Budgets) -> None:
     """Print how each budget was kept, and what it costs."""
+    names = [use.budget for use in found.uses]
     rows = [
         (
-            use.budget
-            if len({u.starts_at for u in found.uses}) == 1
-            else f"{use.budget} {use.starts_at[5:16]}",
+            use.budget if names.count(use.budget) == 1 else f"{use.budget} {use.starts_at[5:16]}",
             use.counts,
             "" if isnan(use.least) else f"{use.least:,.6g}",
             "" if isnan(use.most) else f"{use.most:,.6g}",
@@ -339,14 +338,15 @@ def curve(console: Console, found: BudgetCurve) -> None:
         (
             f"{point.size:,.6g}" + ("" if point.met else " (cannot be kept)"),
             f"{point.factor:g}",
-            f"{point.value:.6g}",
+            f"{point.objective:.6g}",
             f"{point.first_order:.6g}",
+            f"{point.value:.6g}",
             f"{point.used:,.5g}",
             f"{point.price:.3g}",
         )
         for point in found.points
     ]
-    heads = (found.bound, "times", "expected utility", "by price alone", "used", "price")
+    heads = (found.bound, "times", "objective", "by price", "utility", "used", "price")
     table(console, f"Budget {found.budget}, {found.counts}, {found.users:,} users", heads, rows)
 
 
@@ -401,7 +401,7 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
             "" if option.slot_start is None else option.slot_start[5:16].replace("T", " "),
             f"{option.probability:.4f}",
             f"{option.utility:.3g}",
-            *(f"{option.prices.get(budget, 0.0):.3g}" for budget in budgets),
+            *([f"{sum(option.prices.values()):.3g}"] if budgets else []),
             *(f"{option.values[name]:.3g}" for name in names),
         )
         for option in result.options[:shown]
@@ -412,10 +412,20 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
         "slot (UTC)",
         "share",
         "utility",
-        *(f"pays {name}" for name in budgets),
+        *(["pays"] if budgets else []),
         *names,
     )
     table(console, f"Candidates ({len(result.options)})", heads, rows, left=3)
+    if budgets:
+        paid = [
+            (
+                ("> " if option.chosen else "  ") + (option.message or "hold"),
+                option.channel or "",
+                *(f"{option.prices.get(budget, 0.0):.3g}" for budget in budgets),
+            )
+            for option in result.options[:shown]
+        ]
+        table(console, "What they pay, in utility", ("candidate", "channel", *budgets), paid, left=2)
     removed: dict[str, int] = {}
     for gone in result.removed:
         removed[gone.rule] = removed.get(gone.rule, 0) + 1

@@ -18,18 +18,44 @@ def evaluation_alerts(
     agreement: Agreement,
     faults: Sequence[str],
     constant: Sequence[str] = (),
+    unmet: Sequence[str] = (),
 ) -> tuple[Alert, ...]:
     """Return everything that an evaluation has to warn of, the worst first.
 
     `faults` are of the logged propensities; `constant` names the objectives whose outcome never varied in
-    training.
+    training, and `unmet` the budgets that the learned policy cannot keep on these decisions.
     """
     return (
         *_log_alerts(agreement, faults),
         *_constant_alerts(constant),
+        *_budget_alerts(config, unmet),
         *_overlap_alerts(values, truth),
         *_guardrail_alerts(config, values),
     )
+
+
+def _budget_alerts(config: Config, unmet: Sequence[str]) -> list[Alert]:
+    if unmet:
+        names = ", ".join(f"`{name}`" for name in unmet)
+        return [
+            Alert(
+                "warning",
+                "Budgets",
+                f"Candidates of the held-out decisions do not allow the learned policy to keep {names}; it is "
+                "valued as near to that as there is.",
+                "Compare the budgets with what the log could send.",
+            )
+        ]
+    if config.budgets:
+        return [
+            Alert(
+                "note",
+                "Budgets",
+                "Learned policies are valued as they would decide within the budgets: with prices found on "
+                "the held-out decisions, from budgets scaled to their number.",
+            )
+        ]
+    return []
 
 
 def _log_alerts(agreement: Agreement, faults: Sequence[str]) -> list[Alert]:

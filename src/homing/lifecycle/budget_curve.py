@@ -34,9 +34,9 @@ def vary_budget(
 ) -> Varied:
     """Solve an epoch again at several sizes of one budget.
 
-    The value by the first order is that at the configured size plus price times the difference in size. The
-    price is the slope of the value with the entropy that exploring has; the value shown is without it, so the
-    two touch only about.
+    By the first order, the objective is that at the configured size plus price times the difference. It is
+    concave in the size, so the line lies above it. The expected utility alone need not rise with a budget,
+    since more room is also used to explore.
 
     Args:
         workspace: with budgets and a release.
@@ -93,7 +93,7 @@ def vary_budget(
 
         with timings.measure("prices"):
             base = at_size(1.0, starting_prices(limits, at, earlier))
-            here, _ = value_of(demand, base.solution, epoch.workers)
+            here = value_of(demand, base.solution, epoch.workers).objective
             points = []
             wanted = sorted({1.0, *factors})
             for place, factor in enumerate(wanted):
@@ -123,15 +123,16 @@ def _point(
     mine: np.ndarray,
     side: str,
 ) -> BudgetPoint:
-    value, _ = value_of(demand, found.solution)
+    value = value_of(demand, found.solution)
     ends = [priced.bounds.most if side == "max" else priced.bounds.least for priced in (base, found)]
-    moved = (ends[1] - ends[0])[mine]
+    moved = ends[1][mine] - ends[0][mine]
     prices = found.solution.prices[mine]
     totals = found.solution.certificate.totals[mine] + found.before[mine]
     return BudgetPoint(
         factor=factor,
         size=size * factor,
-        value=value,
+        value=value.expected,
+        objective=value.objective,
         first_order=here + float(base.solution.prices[mine] @ moved),
         price=float(prices.mean()),
         used=float(totals.sum()),

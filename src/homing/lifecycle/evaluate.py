@@ -2,7 +2,7 @@
 
 1. Take the decisions that the release held out, and the policies to compare.
 2. Fit an outcome model on folds of users, so that no decision is predicted by a model that saw its user.
-3. Replay every decision's candidates; value them under every policy.
+3. Replay every decision's candidates; value them under every policy, under budgets with prices of these sets.
 4. Estimate each objective and the utility: IPS, SNIPS, DM, DR; differences paired by user.
 5. Check what the estimates rest on: overlap, propensities, the replay itself, the model.
 """
@@ -20,6 +20,7 @@ from homing.decision import Policy, Softmax
 from homing.evaluation import folds_by_user
 from homing.lifecycle.alerts import evaluation_alerts
 from homing.lifecycle.estimates import compare_logs, objective_values
+from homing.lifecycle.held_out_prices import with_prices
 from homing.lifecycle.policies import ALIASES, make_policy, policy_names
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.quality import model_quality, propensities, qini_curves
@@ -109,12 +110,17 @@ def evaluate(
     with timings.measure("cross-fit"):
         predict = _cross_fit(release, chosen, compared, progress)
     few = len(vocabularies.messages) if len(vocabularies.messages) <= _FEW_LOGS else 0
+    with timings.measure("prices"):
+        priced = with_prices(workspace, release, [*named, *sweep], is_test, logs)
+    named = list(priced.policies[: len(named)])
     with timings.measure("policies"):
         valued, agreement = value_decisions(
-            workspace, release, [*named, *sweep], wanted, is_test, predict, few, progress
+            workspace, release, priced.policies, wanted, is_test, predict, few, progress
         )
     with timings.measure("estimates"):
-        record = _conclude(workspace, release, vocabularies, named, valued, agreement, compared, timings)
+        record = _conclude(
+            workspace, release, vocabularies, named, valued, agreement, compared, priced.unmet, timings
+        )
     assert record.facts.values is not None
     save_record(workspace, record)
     return Evaluated(release, record.facts.values, record, timings)
@@ -128,6 +134,7 @@ def _conclude(
     valued: Valued,
     agreement: Agreement,
     compared: Sequence[int],
+    unmet: Sequence[str],
     timings: Timings,
 ) -> Record:
     config = workspace.config
@@ -163,7 +170,9 @@ def _conclude(
         truth=truth,
         weights=_sweeps(release, held_out, len(named)),
         uplift=qini_curves(config, release, vocabularies, held_out) or None,
-        alerts=evaluation_alerts(config, values, truth, agreement, faults, release.model.summary.constant),
+        alerts=evaluation_alerts(
+            config, values, truth, agreement, faults, release.model.summary.constant, unmet
+        ),
         health=Health(tables=(), propensity=checks),
     )
     return Record("evaluate", facts)

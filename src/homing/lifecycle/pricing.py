@@ -200,13 +200,24 @@ def lost_values(
     return wanted, np.maximum(lost, 0.0)
 
 
-def value_of(demand: Demand, solution: Solution, threads: int = 0) -> tuple[float, float]:
-    """Return the expected utility of the whole policy, its floor included, and a bound on any plan's."""
+@dataclass(frozen=True)
+class PlanValue:
+    """What a plan is worth, its uniform floor included."""
+
+    expected: float  # utility
+    objective: float  # with temperature times entropy, which is what prices maximise
+    bound: float  # on the expected utility of any plan within the budgets that has this floor
+
+
+def value_of(demand: Demand, solution: Solution, threads: int = 0) -> PlanValue:
+    """Return what a solution is worth."""
     floor, certificate = solution.floor, solution.certificate
     uniform = 0.0
     if floor:
         uniform = softmaxes(demand, np.zeros(len(solution.prices)), np.inf, threads).value
-    return (
-        (1 - floor) * certificate.value + floor * uniform,
-        (1 - floor) * certificate.bound + floor * uniform,
+    softmax, rest = 1 - floor, floor * uniform
+    return PlanValue(
+        softmax * certificate.value + rest,
+        softmax * (certificate.value + certificate.entropy) + rest,
+        softmax * certificate.bound + rest,
     )

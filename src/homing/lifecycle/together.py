@@ -94,11 +94,11 @@ def together(
             )
         with timings.measure("prices"):
             wanted, lost = lost_values(demand, priced, epoch.workers)
-            value, bound = value_of(demand, priced.solution, epoch.workers)
+            value = value_of(demand, priced.solution, epoch.workers)
             facts = Budgets(
                 uses=_uses(release, priced, wanted, lost, draws.used),
-                value=value,
-                bound=bound,
+                value=value.expected,
+                bound=value.bound,
                 violation=_violation(priced),
                 passes=priced.solution.certificate.passes,
                 seconds=priced.solution.certificate.seconds,

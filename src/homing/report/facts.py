@@ -374,8 +374,9 @@ class BudgetPoint:
 
     factor: float  # of the configured size
     size: float  # in what is counted
-    value: float  # utility that the plan is expected to have, prices solved again
-    first_order: float  # the same by the price alone
+    value: float  # expected utility of the plan, prices solved again
+    objective: float  # the same with what exploring is worth: temperature times entropy
+    first_order: float  # the objective by the price at the configured size alone
     price: float  # utility a unit, at this size
     used: float  # expected, in what is counted
     met: bool = True

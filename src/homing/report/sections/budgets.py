@@ -70,7 +70,8 @@ def _plan(budgets: Budgets) -> list[Block]:
             )
         )
     ]
-    several = len({use.starts_at for use in budgets.uses}) > 1
+    names = [use.budget for use in budgets.uses]
+    several = len(set(names)) < len(names)
     shown = [use for use in budgets.uses if isfinite(_size(use)) and _size(use) > 0][:_MOST_BARS]
     if shown:
         drawn = [
@@ -136,9 +137,12 @@ def _table(budgets: Budgets, several: bool) -> Table:
 
 def _curve(curve: BudgetCurve, place: int) -> Picture:
     sizes = [point.size for point in curve.points]
+    here = next((point.objective for point in curve.points if point.factor == 1), 0.0)
     drawn = [
-        Line("by price", sizes, [point.first_order for point in curve.points], MUTED, dashed=True),
-        Line("solved again", sizes, [point.value for point in curve.points], CYCLE[0], marker=True),
+        Line("by price", sizes, [point.first_order - here for point in curve.points], MUTED, dashed=True),
+        Line(
+            "solved again", sizes, [point.objective - here for point in curve.points], CYCLE[0], marker=True
+        ),
     ]
     return picture(
         f"budget-{place}-{slug([curve.budget])}",
@@ -150,9 +154,11 @@ def _curve(curve: BudgetCurve, place: int) -> Picture:
             kind="number",
             x_ticks=[(size, significant(size)) for size in sizes] if len(sizes) <= 6 else (),
             x_label=f"{curve.budget} ({curve.counts})",
-            y_label="expected utility",
+            y_label="utility gained, what exploring is worth included",
         ),
-        description="; ".join(f"{significant(p.size)}: {significant(p.value, 5)}" for p in curve.points),
+        description="; ".join(
+            f"{significant(p.size)}: {significant(p.objective - here)}" for p in curve.points
+        ),
         note=f"{count(curve.users)} users at {moment(curve.epoch_at)}. The dashed line follows the price at "
         "the configured size; its slope is what one more unit is worth.",
     )
@@ -160,12 +166,13 @@ def _curve(curve: BudgetCurve, place: int) -> Picture:
 
 def _points(curve: BudgetCurve) -> Table:
     return Table(
-        (f"Size of {curve.budget}", "Expected utility", "By price alone", "Used", "Price"),
+        (f"Size of {curve.budget}", "Objective", "By price alone", "Expected utility", "Used", "Price"),
         tuple(
             (
                 Cell(significant(point.size), point.size, detail=f"{significant(point.factor)}{THIN}×"),
-                Cell(significant(point.value, 6), point.value),
+                Cell(significant(point.objective, 6), point.objective),
                 Cell(significant(point.first_order, 6), point.first_order),
+                Cell(significant(point.value, 6), point.value),
                 number_cell(point.used),
                 Cell(significant(point.price), point.price, detail="" if point.met else "cannot be kept"),
             )
