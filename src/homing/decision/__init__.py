@@ -4,6 +4,7 @@ from homing.decision.candidate_set import candidate_set_hash
 from homing.decision.candidates import build_candidates
 from homing.decision.decide import decide
 from homing.decision.draws import draw, uniforms_and_ids
+from homing.decision.online import Meter, decide_now
 from homing.decision.policies import Constant, Context, Hold, Policy, Softmax, Uniform
 from homing.decision.shared_limits import Prices, SharedLimits
 from homing.decision.softmax import resolve_temperature, softmax, utility
@@ -12,6 +13,7 @@ __all__ = [
     "Constant",
     "Context",
     "Hold",
+    "Meter",
     "Policy",
     "Prices",
     "SharedLimits",
@@ -20,6 +22,7 @@ __all__ = [
     "build_candidates",
     "candidate_set_hash",
     "decide",
+    "decide_now",
     "draw",
     "resolve_temperature",
     "softmax",

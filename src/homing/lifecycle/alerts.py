@@ -41,7 +41,7 @@ def _budget_alerts(config: Config, unmet: Sequence[str]) -> list[Alert]:
             Alert(
                 "warning",
                 "Budgets",
-                f"Candidates of the held-out decisions do not allow the learned policy to keep {names}; it is "
+                f"Candidates of held-out decisions do not allow the learned policy to keep {names}; it is "
                 "valued as near to that as there is.",
                 "Compare the budgets with what the log could send.",
             )

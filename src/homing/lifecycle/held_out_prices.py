@@ -1,8 +1,8 @@
 """Prices for policies that are valued on a log: solved on its held-out decisions, budgets scaled to them.
 
-Budgets are for a period of all users; a held-out decision is one user in one epoch. If the log has D decisions
-in a period, N held-out sets have N / D of each budget. All periods together have one price, since a log has
-no tomorrow to plan.
+Budgets are for a period of all users; a held-out decision is one user in one epoch. If the log has D
+decisions in a period, N held-out sets have N / D of each budget. All periods together have one price, since
+a log has no tomorrow to plan.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def with_prices(
     rows = sum(len(context.candidates.rows) for context in contexts)
     share = rows / _decisions_in_periods(workspace, limits, logs)
     bounds = Bounds(limits.bounds.least * share, limits.bounds.most * share)
-    found, unmet = [], ()
+    found: list[Policy] = []
+    unmet: tuple[str, ...] = ()
     for policy in policies:
         if not isinstance(policy, Softmax) or not rows:
             found.append(policy)

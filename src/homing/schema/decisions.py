@@ -18,6 +18,7 @@ class Reason(IntEnum):
     no_candidate = 2  # hold was all there was
     transactional = 3  # sent without optimisation
     imported = 4  # another system's decision
+    budget_stop = 5  # hold was all that fit in what shared limits have left
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,12 @@ DECISIONS: Final = Table(
         Column("candidate_set", "binary", "16 bytes: hash of the candidate set", required=False),
         Column("value_*", "float", "value of the chosen candidate, one column an objective", required=False),
         Column("arms", "list", "experiment arms, as 'experiment:arm'", required=False),
-        Column("reason", "string", "drawn, explored, no_candidate, transactional, imported", required=False),
+        Column(
+            "reason",
+            "string",
+            "drawn, explored, no_candidate, transactional, budget_stop, imported",
+            required=False,
+        ),
     ),
     once=("user_id", "epoch_at"),
 )

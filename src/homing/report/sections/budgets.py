@@ -62,8 +62,8 @@ def _plan(budgets: Budgets) -> list[Block]:
         Tiles(
             (
                 Tile("Expected utility", significant(budgets.value), f"at most {significant(budgets.bound)}"),
-                Tile("Gap", percent(gap), "to the best that keeps these budgets; exploring is part of it"),
-                Tile("Largest excess", percent(budgets.violation), "of an expected total over its bound"),
+                Tile("Gap", percent(gap), "to the best, exploring included"),
+                Tile("Largest excess", percent(budgets.violation), "of an expected total"),
                 Tile(
                     "Prices", f"{budgets.passes} passes", f"over all candidates, {duration(budgets.seconds)}"
                 ),
@@ -94,6 +94,8 @@ def _plan(budgets: Budgets) -> list[Block]:
             )
         )
     blocks.append(_table(budgets, several))
+    if any(use.price for use in budgets.uses):
+        blocks.append(_prices(budgets, several))
     blocks += [
         Text(
             f"`{use.budget}` was widened by {significant(use.relaxed_by)}: it cannot be kept with the "
@@ -107,31 +109,38 @@ def _plan(budgets: Budgets) -> list[Block]:
 
 def _table(budgets: Budgets, several: bool) -> Table:
     return Table(
-        ("Budget", "Minimum", "Maximum", "Before", "Wanted", "Expected", "Drawn", "Price", "Value lost"),
+        ("Budget", "Minimum", "Maximum", "Before", "Wanted", "Expected", "Drawn"),
         tuple(
             (
-                Cell(
-                    use.budget,
-                    detail=f"{use.counts}, from {moment(use.starts_at)}" if several else use.counts,
-                ),
+                Cell(use.budget, detail=f"{use.counts}, {moment(use.starts_at)}" if several else use.counts),
                 Cell("") if isnan(use.least) else number_cell(use.least),
                 Cell("") if isnan(use.most) else number_cell(use.most),
                 number_cell(use.before),
                 number_cell(use.wanted),
                 number_cell(use.expected),
                 number_cell(use.drawn),
-                Cell(
-                    significant(use.price),
-                    use.price,
-                    detail=", ".join(f"{significant(w.amount)} {w.objective}" for w in use.worth)
-                    if use.price
-                    else "",
-                ),
-                number_cell(use.lost),
             )
             for use in budgets.uses
         ),
-        caption="Use and price of each budget",
+        caption="Use of each budget",
+    )
+
+
+def _prices(budgets: Budgets, several: bool) -> Table:
+    priced = [use for use in budgets.uses if use.price]
+    names = [worth.objective for worth in priced[0].worth]
+    return Table(
+        ("Budget", "Price, in utility", *(f"in {name}" for name in names), "Utility lost, at most"),
+        tuple(
+            (
+                Cell(_name(use, several), detail=f"of one more ({use.counts})"),
+                number_cell(use.price),
+                *(number_cell(worth.amount) for worth in use.worth),
+                number_cell(use.lost),
+            )
+            for use in priced
+        ),
+        caption="What one more unit is worth",
     )
 
 
