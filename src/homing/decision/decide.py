@@ -73,8 +73,9 @@ def chosen(
     config: Config,
     index: NDArray[np.int64],
     propensity: NDArray[np.float64],
+    place: NDArray[np.float64] | None = None,
 ) -> Drawn:
-    """Return what is to be logged of candidates that rows drew together.
+    """Return what is to be logged of candidates that were drawn elsewhere.
 
     Args:
         context: what was drawn from.
@@ -82,8 +83,11 @@ def chosen(
         config: the objectives and the salt.
         index: int64 [rows] places of the candidates.
         propensity: float64 [rows] probability of each.
+        place: float64 [rows] in [0, 1), uniform given the choice; None: the rows' own uniform numbers, where
+            the draw did not use them.
     """
-    place, ids = _randomness(context, config)
+    uniform, ids = _randomness(context, config)
+    place = uniform if place is None else place
     return _log(context, policy, config, index, propensity, place, ids)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from homing.allocation import Pace, Uses
 from homing.decision.decide import Score, offer
 from homing.decision.decide import chosen as logged
-from homing.decision.draws import draw, uniforms_and_ids
+from homing.decision.draws import draw_with_place, uniforms_and_ids
 from homing.decision.policies import Softmax
 from homing.decision.shared_limits import Prices
 from homing.decision.softmax import softmax
@@ -83,7 +83,7 @@ def decide_now(
     own, worth = limits.own(arm, candidates.offsets, context.values), policy.worth(context)
     uniform, _ = uniforms_and_ids(shard.users.hash[rows.user], rows.at, config.workspace.salt)
     used, room = meter.used.copy(), np.where(np.isfinite(most), most, np.inf)
-    index, propensity = np.zeros(len(rows), np.int64), np.ones(len(rows))
+    index, propensity, place = np.zeros(len(rows), np.int64), np.ones(len(rows)), np.zeros(len(rows))
     stopped = np.zeros(len(rows), np.bool_)
     for row in range(len(rows)):
         span = np.arange(candidates.offsets[row], candidates.offsets[row + 1])
@@ -97,13 +97,13 @@ def decide_now(
             chance = np.zeros(len(span))
             alone = np.array([0, int(fits.sum())])
             chance[fits] = softmax(worth[span[fits]], alone, policy.temperature, policy.floor)
-            place = int(draw(chance, np.array([0, len(span)]), uniform[row : row + 1])[0])
-            index[row], propensity[row] = span[place], chance[place]
+            drawn, inside = draw_with_place(chance, np.array([0, len(span)]), uniform[row : row + 1])
+            index[row], propensity[row], place[row] = span[drawn[0]], chance[drawn[0]], inside[0]
             stopped[row] = len(span) > 1 and fits.sum() == 1
         used += use[index[row] - span[0]]
-    drawn = logged(context, policy, config, index, propensity)
-    reason = np.where(stopped, np.int8(Reason.budget_stop), drawn.reason)
-    return replace(drawn, reason=reason), Meter(used, meter.arrived + len(rows))
+    found = logged(context, policy, config, index, propensity, place)
+    reason = np.where(stopped, np.int8(Reason.budget_stop), found.reason)
+    return replace(found, reason=reason), Meter(used, meter.arrived + len(rows))
 
 
 def _dense(uses: Uses, limits: int) -> NDArray[np.float64]:
