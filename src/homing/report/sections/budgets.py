@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite, isnan, nan
 
 from homing.report.canvas import ACCENT, CYCLE, MUTED
-from homing.report.facts import BudgetCurve, Budgets, BudgetUse
+from homing.report.facts import BudgetCurve, BudgetPoint, Budgets, BudgetUse
 from homing.report.numbers import THIN, count, duration, moment, percent, significant
 from homing.report.plots.bars import Bar, bars
 from homing.report.plots.lines import Line, lines
@@ -33,7 +33,8 @@ def budgets_section(budgets: Budgets | None, curves: tuple[BudgetCurve, ...] | N
     if budgets is not None:
         lead = _lead(budgets)
         blocks += _plan(budgets)
-    blocks += [_curve(curve, place) for place, curve in enumerate(curves or ())]
+    drawn = [(place, curve) for place, curve in enumerate(curves or ()) if _known(curve)]
+    blocks += [_curve(curve, place) for place, curve in drawn]
     blocks += [_points(curve) for curve in curves or ()]
     return Section("budgets", "What users share", lead, tuple(blocks))
 
@@ -145,13 +146,12 @@ def _prices(budgets: Budgets, several: bool) -> Table:
 
 
 def _curve(curve: BudgetCurve, place: int) -> Picture:
-    sizes = [point.size for point in curve.points]
-    here = next((point.objective for point in curve.points if point.factor == 1), 0.0)
+    points = _known(curve)
+    sizes = [point.size for point in points]
+    here = next((point.objective for point in points if point.factor == 1), 0.0)
     drawn = [
-        Line("by price", sizes, [point.first_order - here for point in curve.points], MUTED, dashed=True),
-        Line(
-            "solved again", sizes, [point.objective - here for point in curve.points], CYCLE[0], marker=True
-        ),
+        Line("by price", sizes, [point.first_order - here for point in points], MUTED, dashed=True),
+        Line("solved again", sizes, [point.objective - here for point in points], CYCLE[0], marker=True),
     ]
     return picture(
         f"budget-{place}-{slug([curve.budget])}",
@@ -165,12 +165,14 @@ def _curve(curve: BudgetCurve, place: int) -> Picture:
             x_label=f"{curve.budget} ({curve.counts})",
             y_label="utility gained, what exploring is worth included",
         ),
-        description="; ".join(
-            f"{significant(p.size)}: {significant(p.objective - here)}" for p in curve.points
-        ),
+        description="; ".join(f"{significant(p.size)}: {significant(p.objective - here)}" for p in points),
         note=f"{count(curve.users)} users at {moment(curve.epoch_at)}. The dashed line follows the price at "
         "the configured size; its slope is what one more unit is worth.",
     )
+
+
+def _known(curve: BudgetCurve) -> list[BudgetPoint]:
+    return [point for point in curve.points if isfinite(point.size)]
 
 
 def _points(curve: BudgetCurve) -> Table:
