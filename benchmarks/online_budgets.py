@@ -4,8 +4,8 @@ Run: python benchmarks/online_budgets.py [--users 4000] [--days 14]
 
 A simulated log trains a release. Prices are solved on half of the users, as the forecast of a day. The others
 come one at a time, as forecast, half as many, twice as many, or late (a quarter by noon), and `decide_now`
-decides for each, with prices as planned or paced. In hindsight: expected utility with
-prices solved on those who came. Budgets halve what the forecast would send of each channel, and of the opt-outs that it adds.
+decides for each, with prices as planned or paced. In hindsight: expected utility with prices solved on those
+who came. Budgets halve what the forecast would send of each channel, and of the opt-outs that it adds.
 """
 
 from __future__ import annotations

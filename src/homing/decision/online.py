@@ -77,10 +77,10 @@ def decide_now(
         policy = replace(policy, prices=Prices(limits, moved))
     context, _ = offer(shard, rows, config, score)
     candidates = context.candidates
-    assert context.values is not None
-    arm = limits.arms(shard, candidates)
+    values, arm = context.values, limits.arms(shard, candidates)
+    assert values is not None
     context = replace(context, arm=arm)
-    own, worth = limits.own(arm, candidates.offsets, context.values), policy.worth(context)
+    own, worth = limits.own(arm, candidates.offsets, values), policy.worth(context)
     uniform, _ = uniforms_and_ids(shard.users.hash[rows.user], rows.at, config.workspace.salt)
     used, room = meter.used.copy(), np.where(np.isfinite(most), most, np.inf)
     index, propensity, place = np.zeros(len(rows), np.int64), np.ones(len(rows)), np.zeros(len(rows))
