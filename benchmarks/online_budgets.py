@@ -83,7 +83,8 @@ def simulated_day(
     meter, gained = Meter.empty(len(most)), 0.0
     began = time.process_time()
     for start in range(0, len(rows), _EVERY):
-        part = Instants(rows.user[start : start + _EVERY], rows.at[start : start + _EVERY])
+        user = np.sort(rows.user[start : start + _EVERY])
+        part = Instants(user, rows.at[start : start + _EVERY])
         score, passed = Scorer(release, shard), float(expected[start])
         drawn, meter = decide_now(shard, part, policy, workspace.config, score, meter, most, pace, passed)
         gained += float((drawn.values.astype(np.float64) @ release.weights).sum())

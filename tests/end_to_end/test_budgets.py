@@ -39,7 +39,7 @@ max = 60
 [[budgets]]
 name = "campaign"
 message = "{campaign}"
-min = 40
+min = 70
 
 [[budgets]]
 name = "opt-outs"
@@ -70,7 +70,7 @@ def test_all_three_are_met(trained: tuple[Path, str, str], planned: Facts) -> No
     rows = decisions(path, at).filter(pl.col("action") == "send")
     push, least, optouts = planned["budgets"]["uses"]
     assert push["drawn"] == len(rows.filter(pl.col("channel") == "push")) <= 60 < push["wanted"]
-    assert least["drawn"] == len(rows.filter(pl.col("message_id") == campaign)) >= 40 > least["wanted"]
+    assert least["drawn"] == len(rows.filter(pl.col("message_id") == campaign)) >= 70 > least["wanted"]
     assert optouts["expected"] <= 2.0 * 1.01
     assert push["price"] > 0 > least["price"]
     assert planned["budgets"]["violation"] < 1e-3

@@ -55,7 +55,7 @@ def decide_now(
 
     Args:
         shard: all that is known of the users.
-        rows: one user and instant each, most often one.
+        rows: one user and instant each, sorted by (user, at); most often one.
         policy: with prices.
         config: the hard rules and the salt.
         score: the model's values.
