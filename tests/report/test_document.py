@@ -235,8 +235,8 @@ def test_every_number_of_a_budget_is_on_the_page() -> None:
             assert {use.price, use.lost, *(worth.amount for worth in use.worth)} <= shown
     for point in facts.curves[0].points:
         assert {point.size, point.objective, point.first_order, point.value, point.price} <= shown
-    text = " ".join(read("example").texts)
-    assert "3 of 4 budgets bind. One more in opt-outs (reachability) would be worth 0.920 conversion" in text
+    text = " ".join(" ".join(read("example").texts).split())
+    assert "3 of 4 budgets bind. One more in push (sends) would be worth 0.00410 conversion" in text
     assert "sms-money was widened by 1.50" in text
 
 
