@@ -47,7 +47,11 @@ def budgets(facts: dict[str, Any], wanted: int) -> list[dict[str, Any]]:
         for row in schedule["messages"][:4]
     ]
     found += [
-        {"name": f"category-{row['name']}", "category": row["name"], "max": round(0.8 * row["count"])}
+        {
+            "name": f"category-{row['name'].replace('/', '-')}",
+            "category": row["name"],
+            "max": round(0.8 * row["count"]),
+        }
         for row in schedule["categories"]
     ]
     found += [
