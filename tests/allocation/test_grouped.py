@@ -71,3 +71,10 @@ def test_kinds_are_arms_but_one_for_those_of_a_scarce_limit():
 def test_a_limit_that_one_arm_uses_does_not_stray():
     uses = Uses.from_dense(np.array([[0.0], [2.0]]))
     assert Kinds.of(uses, np.array([1e6])).deviations(uses, np.array([1e6])).tolist() == [0.0]
+
+
+def test_scarce_is_a_matter_of_sends_and_not_of_units():
+    """A hundred thousand sends of a cent are no scarce limit."""
+    uses = Uses.from_dense(np.array([[0, 0], [1, 0.01], [1, 0.01]]))
+    assert (Kinds.of(uses, np.array([2e5, 1e3])).merged == -1).all()
+    assert (Kinds.of(uses, np.array([2e5, 0.5])).merged >= 0).any()

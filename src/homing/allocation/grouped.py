@@ -18,7 +18,7 @@ from homing.allocation.demand import Uses
 from homing.allocation.group_kernel import group_pass, pick_pass
 from homing.allocation.rounding_kernel import dependent_pass
 
-#: A limit of fewer than so many units for each arm that uses it is one kind: rounding arms would show.
+#: A limit of fewer than so many sends for each arm that uses it is one kind: rounding arms would show.
 _FEW = 50
 
 
@@ -40,11 +40,11 @@ class Kinds:
             uses: [arms].
             most: float64 [limits] about how much will be used of each, inf where that is not known.
         """
-        arms = np.bincount(uses.limit, minlength=len(most))
+        arms, sends = np.bincount(uses.limit, minlength=len(most)), _sends(uses, most)
         row = np.repeat(np.arange(len(uses)), np.diff(uses.offsets))
-        scarce = (most < _FEW * arms)[uses.limit]
+        scarce = (sends < _FEW * arms)[uses.limit]
         row, limit = row[scarce], uses.limit[scarce].astype(np.int64)
-        order = np.lexsort((most[limit], row))
+        order = np.lexsort((sends[limit], row))
         rows, first = np.unique(row[order], return_index=True)
         key = np.arange(len(uses)) + len(most)
         key[rows] = limit[order][first]
@@ -63,7 +63,7 @@ class Kinds:
         row = np.repeat(np.arange(len(uses)), np.diff(uses.offsets))
         kind = self.of_arm[row]
         own = self.merged[kind] == uses.limit
-        room = np.where(self.merged >= 0, most[self.merged], 1.0)[kind]
+        room = np.where(self.merged >= 0, _sends(uses, most)[self.merged], 1.0)[kind]
         cell = uses.limit.astype(np.int64) * len(self) + kind
         cells, first = np.unique(cell, return_index=True)
         largest = np.zeros(len(cells))
@@ -72,6 +72,13 @@ class Kinds:
         alone = np.bincount(limit, minlength=len(most)) == 1
         variance = np.where(own[first] | alone[limit], 0.0, largest**2 / 4 * room[first])
         return np.sqrt(np.bincount(limit, variance, len(most)))
+
+
+def _sends(uses: Uses, most: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how many sends about use up each limit, by the least that one uses: float64 [limits]."""
+    least = np.full(len(most), np.inf)
+    np.minimum.at(least, uses.limit, uses.amount)
+    return most / np.where(np.isfinite(least) & (least > 0), least, 1.0)
 
 
 @dataclass(frozen=True)
