@@ -287,3 +287,18 @@ def test_brackets_in_ids_are_no_markup(homing: Homing, tmp_path: Path) -> None:
     ran = homing("ingest", log, "-w", tmp_path / "w")
     assert ran.status == 0, ran.err
     assert '"[red]a"' in re.sub(r"\s", "", ran.out)
+
+
+@pytest.mark.parametrize(
+    "vary", ["push", "push=", "push=0.5", "push=1.5..0.5", "push=0..1", "=0.5..1", "push=a..b"]
+)
+def test_a_range_that_is_none_is_an_error(homing: Homing, small_world: SmallWorld, vary: str) -> None:
+    ran = homing("budget", "--vary", vary, "--at", "2026-02-03", "-w", small_world.workspace.path)
+    assert ran.status == 2
+    assert f"--vary == '{vary}', must be NAME=LOW..HIGH" in ran.err
+
+
+def test_a_budget_that_is_not_there_is_an_error(homing: Homing, small_world: SmallWorld) -> None:
+    ran = homing("budget", "--vary", "push=0.5..1", "--at", "2026-02-03", "-w", small_world.workspace.path)
+    assert ran.status == 2
+    assert "budget == 'push' is not in homing.toml; there are none" in ran.err

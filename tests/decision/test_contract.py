@@ -10,19 +10,33 @@ import pytest
 from numpy.typing import NDArray
 
 import homing.decision
-from homing.decision import Constant, Context, Hold, Policy, Softmax, Uniform
+from homing.decision import Constant, Context, Hold, Policy, Prices, SharedLimits, Softmax, Uniform
 from homing.decision.baselines import BASELINES, make
 from homing.decision.contract import PolicyContract
 from homing.schema import EVENT_TYPES, Shard, parse_config
 
 CONFIG = parse_config({})
 OBJECTIVES = tuple(CONFIG.objectives)
+BUDGETS = parse_config(
+    {
+        "budgets": [
+            {"name": "push", "channel": "push", "max": 1},
+            {"name": "opt-outs", "counts": "objective:reachability", "max": 1},
+        ]
+    }
+)
+
+
+def prices(shard: Shard) -> Prices:
+    limits = SharedLimits.of(BUDGETS, shard.vocabularies, shard.messages, None)
+    return Prices(limits, np.array([0.3, 0.2]))
+
 
 #: How each policy is made from a log.
 MAKERS: dict[str, Callable[[Shard], Policy]] = {
     "Constant": lambda shard: Constant(int(shard.opportunities.message[0])),
     "Hold": lambda shard: Hold(),
-    "Softmax": lambda shard: Softmax("learned", np.array([1.0, 0.2, 0.0, -1.0]), 0.7, 0.05, np.array([0.3])),
+    "Softmax": lambda shard: Softmax("learned", np.array([1.0, 0.2, 0.0, -1.0]), 0.7, 0.05, prices(shard)),
     "Uniform": lambda shard: Uniform(),
     **{
         name: lambda shard, name=name: make(name, [shard], CONFIG, OBJECTIVES)  # type: ignore[misc]

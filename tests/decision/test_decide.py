@@ -209,20 +209,6 @@ def test_policies_that_do_not_look_need_no_values_and_log_none():
     assert not (np.isin(constant.reason, [Reason.explored, Reason.transactional])).any()
 
 
-def test_prices_move_the_draw_and_the_propensity_says_so():
-    shard, at = world(5, users=300, transactional=0.0)
-    rows = everyone(shard, at)
-
-    def costs(candidates):
-        return (~candidates.is_hold).astype(np.float32)[:, None]
-
-    free, _ = decide(shard, rows, POLICY, CONFIG, score, costs)
-    dear = replace(POLICY, prices=np.array([3.0]))
-    priced, _ = decide(shard, rows, dear, CONFIG, score, costs)
-    assert (priced.message >= 0).sum() < (free.message >= 0).sum()
-    assert (priced.candidate_set == free.candidate_set).all()
-
-
 def test_columns_have_the_types_of_the_schema():
     shard, at = world(5)
     drawn, _ = decide(shard, everyone(shard, at), POLICY, CONFIG, score)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import homing.decision.policies as module
-from homing.decision import Constant, Context, Hold, Policy, Softmax, Uniform, build_candidates, softmax
+from homing.decision import Constant, Context, Hold, Policy, Softmax, Uniform, build_candidates
 from homing.schema import InputError, Instants
 
 from .worlds import CONFIG, everyone, world
@@ -21,7 +21,7 @@ def context(seed=4, users=60, transactional=0.0, rows=None):
     shard, at = world(seed, users=users, transactional=transactional)
     candidates, _ = build_candidates(shard, everyone(shard, at) if rows is None else rows, CONFIG)
     values = np.random.default_rng(seed).normal(size=(len(candidates), 2)).astype(np.float32)
-    return Context(shard, candidates, values, costs=np.abs(values))
+    return Context(shard, candidates, values)
 
 
 def test_every_policy_of_the_module_is_under_the_contract():
@@ -73,17 +73,6 @@ def test_the_softmax_without_values_says_what_it_needs():
     given = context()
     with pytest.raises(InputError, match="'learned' needs values"):
         POLICIES["Softmax"].probabilities(Context(given.shard, given.candidates))
-
-
-def test_prices_shift_the_utility_by_what_candidates_cost():
-    given = context()
-    prices = np.array([0.3, 2.0])
-    priced = replace(POLICIES["Softmax"], prices=prices).probabilities(given)
-    values, costs = given.values.astype(float), given.costs.astype(float)
-    by_hand = values @ np.array([1.0, -0.5]) - costs @ prices
-    assert priced == pytest.approx(softmax(by_hand, given.candidates.offsets, 0.7, 0.05))
-    zero = replace(POLICIES["Softmax"], prices=np.zeros(2)).probabilities(given)
-    assert (zero == POLICIES["Softmax"].probabilities(given)).all()
 
 
 def test_constant_is_uniform_over_the_ways_to_send_its_message_and_holds_without_one():

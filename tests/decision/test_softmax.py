@@ -21,16 +21,12 @@ def test_utility_by_hand():
     assert utility(values, np.array([0.5, -1.0])).tolist() == [-1.5, -4.0]
 
 
-def test_prices_are_charged_for_what_a_candidate_uses():
+def test_a_charge_is_taken_off():
     values, weights = np.array([[1, 2], [0, 4]], np.float32), np.array([0.5, -1.0])
-    costs, prices = np.array([[1, 0, 2], [0, 3, 1]], np.float32), np.array([10.0, 1.0, 0.25])
-    assert utility(values, weights, costs, prices).tolist() == [-1.5 - 10.5, -4.0 - 3.25]
-    assert utility(values, weights, costs).tolist() == [-1.5, -4.0]
+    assert utility(values, weights, np.array([10.5, 3.25])).tolist() == [-1.5 - 10.5, -4.0 - 3.25]
 
 
-def test_prices_without_costs_and_values_that_are_not_finite_are_errors():
-    with pytest.raises(InputError, match="no costs"):
-        utility(np.ones((1, 1)), np.ones(1), prices=np.ones(1))
+def test_values_that_are_not_finite_are_errors():
     with pytest.raises(InputError, match="candidate 1 == nan"):
         utility(np.array([[1.0], [np.nan]]), np.ones(1))
 

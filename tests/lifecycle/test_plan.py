@@ -13,8 +13,9 @@ import polars as pl
 import pytest
 from small_world import SmallWorld
 
+from homing.lifecycle.epoch import memory_of
 from homing.lifecycle.explain import explain_decision, explain_user
-from homing.lifecycle.plan import memory_of, plan
+from homing.lifecycle.plan import plan
 from homing.schema import InputError, WorkspaceError, parse_config
 from homing.schema.times import DAY, HOUR, format_time, parse_time, to_datetime
 from homing.store import Workspace, ingest

@@ -10,7 +10,7 @@ from small_world import DAYS, USERS, SmallWorld
 from homing.decision import Context, Hold, build_candidates
 from homing.lifecycle.contender import Contender
 from homing.lifecycle.entrants import CautiousRandom
-from homing.lifecycle.plan import users_at
+from homing.lifecycle.epoch import users_at
 from homing.lifecycle.rollout import Rollout, rollout
 from homing.schema import Instants, Shard, Vocabularies, Vocabulary
 from homing.schema.times import DAY

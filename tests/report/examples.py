@@ -60,6 +60,8 @@ from homing.report.facts import (
 )
 from homing.report.leaderboard import Leaderboard, Measure, Score, Standing
 
+from .budget_examples import budgets, curve, nothing_known, used
+
 OBJECTIVES: tuple[tuple[str, Unit, float, str], ...] = (
     ("conversion", "rate", 0.0342, "converted within 3d of the decision"),
     ("engagement", "number", 31.4, "session minutes within 1d"),
@@ -113,6 +115,8 @@ def example() -> Facts:
             ),
         ),
         health=_health(random),
+        budgets=budgets(),
+        curves=(curve(),),
         funnel=Funnel(
             users=40_000,
             opportunities=212_331,
@@ -635,6 +639,8 @@ def unknown() -> Facts:
         uplift=(Uplift("visit", "a", "b", (), ()), Uplift("spend", "a", "b", (0.0, 1.0), (0.0, nan))),
         truth=(Truth("a", "b", "click", "rate", nothing, ()),),
         schedule=Schedule("2026-01-01T00:00:00Z", 0, 0, 0, hours=(HourRow("push", (0,) * 24),)),
+        budgets=nothing_known()[0],
+        curves=(nothing_known()[1],),
         weights=(WeightSweep("x", (WeightPoint(2.0, nan, (Named("x", nan),)),)),),
         stages=(Stage("plan", nan),),
     )
@@ -668,6 +674,10 @@ def crowded() -> Facts:
             ),
         ),
         funnel=replace(facts.funnel, removed=(Count(hostile, 10), Count(long, 402_118))),
+        budgets=replace(
+            budgets(), uses=(used(hostile, hostile, 1e9, 3e8, 1e-7), *(used(long, long, 1, 1, 9e9),) * 30)
+        ),
+        curves=(replace(curve(), budget=hostile), replace(curve(), budget=long)),
         schedule=replace(
             facts.schedule,
             hours=(HourRow(hostile, tuple(range(24))), HourRow(long, (10**9,) * 24)),

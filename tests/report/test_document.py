@@ -228,6 +228,20 @@ def test_every_number_of_a_trial_is_on_the_page() -> None:
         assert {estimate.value for estimate in each} <= shown
 
 
+def test_every_number_of_a_budget_is_on_the_page() -> None:
+    facts, shown = examples.example(), set(read("example").numbers)
+    assert facts.budgets is not None and facts.curves is not None
+    for use in facts.budgets.uses:
+        assert {use.expected, use.drawn, use.wanted, use.before} <= shown
+        if use.price:
+            assert {use.price, use.lost, *(worth.amount for worth in use.worth)} <= shown
+    for point in facts.curves[0].points:
+        assert {point.size, point.objective, point.first_order, point.value, point.price} <= shown
+    text = " ".join(" ".join(read("example").texts).split())
+    assert "3 of 4 budgets bind. One more in push (sends) would be worth 0.00410 conversion" in text
+    assert "sms-money was widened by 1.50" in text
+
+
 def test_every_number_of_a_leaderboard_is_on_the_page() -> None:
     facts, shown = examples.leaderboard(), set(read("leaderboard").numbers)
     for standing in facts.standings:

@@ -1,3 +1,4 @@
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -158,3 +159,45 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_config(path)
     path.write_text("[training]\nepochs = 3")
     assert load_config(path).training.epochs == 3
+
+
+def test_budgets_take_one_name_or_a_list_and_come_back_the_same() -> None:
+    budgets = [
+        {"name": "push", "channel": "push", "max": 10},
+        {"name": "some", "message": ["a", "b"], "slot": "09:00", "min": 1.5, "per": "7d"},
+        {"name": "money", "counts": "cost", "max": 3},
+        {"name": "opt-outs", "counts": "objective:reachability", "max": 2},
+    ]
+    config = parse_config({"budgets": budgets, "costs": {"channels": {"email": 0.1}}})
+    assert config.budgets[0].channel == ("push",)
+    assert config.budgets[1].message == ("a", "b")
+    assert [budget.objective for budget in config.budgets] == [None, None, None, "reachability"]
+    assert [budget.unit for budget in config.budgets] == ["send", "send", "unit of cost", "reachability"]
+    assert parse_config(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("budget", "problem"),
+    [
+        ({}, "has neither max nor min; give at least one"),
+        ({"min": 3, "max": 2}, "min == 3 and max == 2, must be min <= max"),
+        ({"max": -1}, "greater than or equal to 0"),
+        ({"max": 1, "counts": "openings"}, "must be 'sends', 'cost' or 'objective:NAME'"),
+        ({"max": 1, "counts": "objective:retenton"}, "is no objective; did you mean 'retention'"),
+        ({"max": 1, "counts": "cost"}, "but nothing costs; set"),
+        ({"max": 1, "channel": "pusch"}, "is no channel; did you mean 'push'"),
+        ({"max": 1, "slot": "09:01"}, "must be a start of its channels' slots"),
+        ({"max": 1, "message": []}, "names nothing; leave the key out to mean any"),
+        ({"max": 1, "per": "0s"}, "per == '0s', must be over 0"),
+        ({"max": 1, "name": "a=b"}, "pattern"),
+        ({"max": 1, "chanel": "push"}, "is not a key; did you mean 'channel'"),
+    ],
+)
+def test_a_budget_that_cannot_be_says_why(budget: dict[str, object], problem: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(problem)):
+        parse_config({"budgets": [{"name": "b", **budget}]})
+
+
+def test_two_budgets_of_one_name_are_an_error() -> None:
+    with pytest.raises(ConfigError, match="2 have name == 'b', must differ"):
+        parse_config({"budgets": [{"name": "b", "max": 1}, {"name": "b", "max": 2}]})

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from homing.schema import Config, InputError, parse_config
-from homing.schema.reference import as_toml, configuration_markdown, contract_markdown, keys
+from homing.schema.budgets import Budget
+from homing.schema.reference import (
+    as_toml,
+    configuration_markdown,
+    contract_markdown,
+    default_toml,
+    keys,
+)
 from homing.schema.tables import TABLES
 
 
@@ -27,8 +34,19 @@ def test_every_key_has_a_meaning_that_is_a_sentence(config: Config | None) -> No
 
 
 def test_no_key_is_left_out() -> None:
-    every = set(leaves(Config().model_dump(mode="json")))
+    every = set(leaves(Config().model_dump(mode="json"))) - {"budgets"}
+    every |= {"costs.channels", "costs.messages"}  # empty tables have no leaves
+    every |= {f"budgets.NAME.{name}" for name in Budget.model_fields}  # and of budgets there are none
     assert {key.name for key in keys(Config())} == every
+
+
+def test_budgets_are_told_by_their_names_and_written_as_an_array_of_tables() -> None:
+    config = parse_config({"budgets": [{"name": "a", "max": 1}, {"name": "b", "min": 2, "channel": "push"}]})
+    told = {key.name: key.current for key in keys(config, "budgets")}
+    assert (told["budgets.a.max"], told["budgets.b.channel"]) == ("1.0", '["push"]')
+    assert parse_config(tomllib.loads(default_toml(config))) == config
+    assert "## `[[budgets.NAME]]`" not in configuration_markdown()
+    assert "## `[[budgets]]`" in configuration_markdown()
 
 
 def test_a_prefix_takes_a_section_and_only_that() -> None:
@@ -66,7 +84,8 @@ def test_the_references_tell_every_key_and_every_column() -> None:
     configuration, contract = configuration_markdown(), contract_markdown()
     for key in keys():
         assert f"| `{key.name.rpartition('.')[2]}` |" in configuration
-        assert f"## `[{key.name.rpartition('.')[0]}]`" in configuration
+        section = key.name.rpartition(".")[0].replace("budgets.NAME", "[budgets]")
+        assert f"## `[{section}]`" in configuration
     for table in TABLES.values():
         section = contract.split(f"## {table.name}\n")[1].split("\n## ")[0]
         assert re.findall(r"^\| `([^`]+)`", section, re.M)[: len(table.columns)] == [

@@ -87,7 +87,7 @@ def dependent_draw(
     rounded = share[several]
     kind = _kinds(demand.uses, totals)[demand.arm[place[several]]]
     offsets = np.concatenate([[0], np.cumsum(counts[counts > 1])])
-    dependent_pass(offsets, rounded, kind, len(totals) + 1, rng.random(len(rounded)))
+    dependent_pass(offsets, rounded, kind, len(totals) + 1, rng.random(len(rounded)), True)
     share[several] = rounded
     chosen = place[share > 0.5]
     for each in np.flatnonzero(rng.random(len(demand)) >= common / sums):

@@ -64,7 +64,7 @@ def _take_squares(first, last, limit, mean, variance):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True)
-def dependent_pass(offsets, share, kind, kinds, uniform):  # type: ignore[no-untyped-def]
+def dependent_pass(offsets, share, kind, kinds, uniform, whole):  # type: ignore[no-untyped-def]
     """Round share, float64 [n], in place to 0 and 1 along cycles and paths of users and kinds.
 
     A walk alternates between a user and a kind of candidates, over candidates whose share is neither 0 nor 1,
@@ -78,8 +78,11 @@ def dependent_pass(offsets, share, kind, kinds, uniform):  # type: ignore[no-unt
         kind: int32 [n] of each candidate.
         kinds: how many there are.
         uniform: float64 [n] in [0, 1), one for each walk.
+        whole: whether these are all users. If not, only cycles are walked, which keep every kind's sum, and
+            fewer users than there are kinds are left with shares between 0 and 1, to be rounded with others.
     """
     n = len(share)
+    aside = np.zeros(n, np.bool_)  # on no cycle
     owner = np.empty(n, np.int32)
     for user in range(len(offsets) - 1):
         owner[offsets[user] : offsets[user + 1]] = user
@@ -97,29 +100,35 @@ def dependent_pass(offsets, share, kind, kinds, uniform):  # type: ignore[no-unt
     used = 0
     for first_kind in range(kinds):
         while True:
-            start = _another(first_kind, -1, share, top, below)
+            start = _another(first_kind, -1, share, aside, top, below)
             if start < 0:
                 break
             length, begin, end_kind = _walk(
-                first_kind, offsets, owner, kind, share, top, below, path, seen, met
+                first_kind, offsets, owner, kind, share, aside, top, below, path, seen, met
             )
-            if begin < 0 and _another(first_kind, path[0], share, top, below) >= 0:
+            if begin < 0 and not whole:
+                if length > 0:  # the last candidate is the only one of its kind
+                    aside[path[length - 1]] = True
+                continue
+            if begin < 0 and _another(first_kind, path[0], share, aside, top, below) >= 0:
                 # it ended at a kind with nothing else, and did not begin at one: walk from there
                 length, begin, end_kind = _walk(
-                    end_kind, offsets, owner, kind, share, top, below, path, seen, met
+                    end_kind, offsets, owner, kind, share, aside, top, below, path, seen, met
                 )
             _shift(path[max(begin, 0) : length], share, uniform[used])
             used += 1
 
 
 @njit(nogil=True, cache=True)
-def _walk(first_kind, offsets, owner, kind, share, top, below, path, seen, met):  # type: ignore[no-untyped-def]
+def _walk(  # type: ignore[no-untyped-def]
+    first_kind, offsets, owner, kind, share, aside, top, below, path, seen, met
+):
     """Fill the path; return its length, where its cycle begins or -1, and the kind where it ends."""
     length, at, came = 0, first_kind, -1
     begin = -1
     seen[at] = 0
     while begin < 0:
-        a = _another(at, came, share, top, below)
+        a = _another(at, came, share, aside, top, below)
         if a < 0:
             break
         user = owner[a]
@@ -128,11 +137,15 @@ def _walk(first_kind, offsets, owner, kind, share, top, below, path, seen, met):
             path[length] = a
             length += 1
             break
-        b = offsets[user]
-        while b < offsets[user + 1] and (b == a or share[b] <= 0.0 or share[b] >= 1.0):
+        b, left = offsets[user], False
+        while b < offsets[user + 1] and (b == a or aside[b] or share[b] <= 0.0 or share[b] >= 1.0):
+            left |= aside[b]
             b += 1
         if b == offsets[user + 1]:  # alone it is 0 or 1 but for the rounding of sums
-            share[a] = np.rint(share[a])
+            if left:
+                aside[a] = True
+            else:
+                share[a] = np.rint(share[a])
             continue
         path[length], path[length + 1] = a, b
         met[user] = length + 1
@@ -148,16 +161,21 @@ def _walk(first_kind, offsets, owner, kind, share, top, below, path, seen, met):
 
 
 @njit(nogil=True, cache=True)
-def _another(at, came, share, top, below):  # type: ignore[no-untyped-def]
+def _another(at, came, share, aside, top, below):  # type: ignore[no-untyped-def]
     """Return a candidate of a kind that is not rounded, other than the one come by; -1 if there is none."""
-    while top[at] >= 0 and (share[top[at]] <= 0.0 or share[top[at]] >= 1.0):
+    while top[at] >= 0 and _settled(top[at], share, aside):
         top[at] = below[top[at]]
     a = top[at]
     if a < 0 or a != came:
         return a
-    while below[a] >= 0 and (share[below[a]] <= 0.0 or share[below[a]] >= 1.0):
+    while below[a] >= 0 and _settled(below[a], share, aside):
         below[a] = below[below[a]]
     return below[a]
+
+
+@njit(nogil=True, cache=True)
+def _settled(a, share, aside):  # type: ignore[no-untyped-def]
+    return aside[a] or share[a] <= 0.0 or share[a] >= 1.0
 
 
 @njit(nogil=True, cache=True)

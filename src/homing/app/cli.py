@@ -138,9 +138,32 @@ app.command("evaluate-log")(evaluate_log)
 
 
 @app.command()
-def plan(at: At, workspace: Folder = HERE, as_json: Json = False) -> None:
+def plan(
+    at: At,
+    workspace: Folder = HERE,
+    relax: Annotated[
+        bool, typer.Option("--relax", help="Widen budgets that cannot be kept, by as little as will do.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Decide for every user at an epoch, and log the decisions."""
-    _plan(_open(workspace), _time(at), as_json)
+    _plan(_open(workspace), _time(at), as_json, relax=relax)
+
+
+@app.command()
+def budget(
+    at: At,
+    vary: Annotated[
+        str, typer.Option(help="Budget and range of its size, as shares of it, such as push=0.5..1.5.")
+    ],
+    workspace: Folder = HERE,
+    points: Annotated[int, typer.Option(min=2, help="Sizes in the range.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Tell what a plan would be worth were one budget larger or smaller. Nothing is decided."""
+    from homing.app.budgets import vary_budget
+
+    vary_budget(_open(workspace), _time(at), vary, points, as_json)
 
 
 @app.command()
@@ -380,12 +403,12 @@ def _evaluate(
     return result
 
 
-def _plan(workspace: Workspace, at: int, as_json: bool, quiet: bool = False) -> None:
+def _plan(workspace: Workspace, at: int, as_json: bool, quiet: bool = False, relax: bool = False) -> None:
     from homing.app import show
     from homing.lifecycle.plan import plan as run_plan
 
     with _bars() as bars:
-        result = run_plan(workspace, at, bars)
+        result = run_plan(workspace, at, bars, relax=relax)
     if not quiet:
         _print(as_json, result.record.facts.to_dict(), lambda console: show.planned(console, result))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from homing.report.facts import (
         Alert,
         ArmMeasure,
+        BudgetCurve,
+        Budgets,
         Estimate,
         Facts,
         ObjectiveValues,
@@ -316,8 +319,57 @@ def planned(console: Console, result: Planned) -> None:
         ("  hold", f"{funnel.holds:,}"),
     ]
     table(console, f"Plan {result.run_id}", ("", "count"), rows)
+    if result.budgets is not None:
+        budgets(console, result.budgets)
     if result.added < funnel.users:
         console.print(f"{funnel.users - result.added:,} of these decisions were in the ledger already\n")
+
+
+def budgets(console: Console, found: Budgets) -> None:
+    """Print how each budget was kept, and what it costs."""
+    names = [use.budget for use in found.uses]
+    rows = [
+        (
+            use.budget if names.count(use.budget) == 1 else f"{use.budget} {use.starts_at[5:16]}",
+            use.counts,
+            "" if isnan(use.least) else f"{use.least:,.6g}",
+            "" if isnan(use.most) else f"{use.most:,.6g}",
+            f"{use.before:,.5g}",
+            f"{use.wanted:,.5g}",
+            Text(f"{use.drawn:,.5g}", "yellow" if use.relaxed_by else ""),
+            f"{use.price:.3g}",
+            f"{use.lost:.3g}",
+        )
+        for use in found.uses
+    ]
+    heads = ("budget", "counts", "min", "max", "before", "wanted", "drawn", "price", "lost")
+    table(console, "Budgets", heads, rows, left=2)
+    for use in found.uses:
+        if use.relaxed_by:
+            text = f"{use.budget} was widened by {use.relaxed_by:.4g}: it cannot be kept with the others"
+            console.print(Text(text, "yellow"))
+    console.print(
+        f"expected utility {found.value:.6g}, at most {found.bound:.6g} within these budgets; largest excess "
+        f"{found.violation:.1%}; prices in {found.passes} passes and {found.seconds:.2f} s\n"
+    )
+
+
+def curve(console: Console, found: BudgetCurve) -> None:
+    """Print what a plan would be worth by the size of a budget."""
+    rows = [
+        (
+            f"{point.size:,.6g}" + ("" if point.met else " (cannot be kept)"),
+            f"{point.factor:g}",
+            f"{point.objective:.6g}",
+            f"{point.first_order:.6g}",
+            f"{point.value:.6g}",
+            f"{point.used:,.5g}",
+            f"{point.price:.3g}",
+        )
+        for point in found.points
+    ]
+    heads = (found.bound, "times", "objective", "by price", "utility", "used", "price")
+    table(console, f"Budget {found.budget}, {found.counts}, {found.users:,} users", heads, rows)
 
 
 def costs(console: Console, facts: Facts) -> None:
@@ -363,6 +415,7 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
         console.print(Text(note, "yellow"))
     console.print()
     names = list(result.options[0].values) if result.options else []
+    budgets = list(dict.fromkeys(name for option in result.options for name in option.prices))
     rows = [
         (
             ("> " if option.chosen else "  ") + (option.message or "hold"),
@@ -370,12 +423,31 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
             "" if option.slot_start is None else option.slot_start[5:16].replace("T", " "),
             f"{option.probability:.4f}",
             f"{option.utility:.3g}",
+            *([f"{sum(option.prices.values()):.3g}"] if budgets else []),
             *(f"{option.values[name]:.3g}" for name in names),
         )
         for option in result.options[:shown]
     ]
-    heads = ("candidate", "channel", "slot (UTC)", "share", "utility", *names)
+    heads = (
+        "candidate",
+        "channel",
+        "slot (UTC)",
+        "share",
+        "utility",
+        *(["pays"] if budgets else []),
+        *names,
+    )
     table(console, f"Candidates ({len(result.options)})", heads, rows, left=3)
+    if budgets:
+        paid = [
+            (
+                ("> " if option.chosen else "  ") + (option.message or "hold"),
+                option.channel or "",
+                *(f"{option.prices.get(budget, 0.0):.3g}" for budget in budgets),
+            )
+            for option in result.options[:shown]
+        ]
+        table(console, "What they pay, in utility", ("candidate", "channel", *budgets), paid, left=2)
     removed: dict[str, int] = {}
     for gone in result.removed:
         removed[gone.rule] = removed.get(gone.rule, 0) + 1

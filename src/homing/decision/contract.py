@@ -47,7 +47,6 @@ class PolicyContract:
     users = 150
     days = 7
     objectives = 4  # columns of the values that a model would give
-    limits = 1  # columns of the costs in shared limits
 
     def make(self, shard: Shard) -> Policy:
         """Return the policy under test.
@@ -144,7 +143,7 @@ class PolicyContract:
         return self.make(_before(_observed(self.world, self.users, self.days), self._epoch()))
 
     def _context(self, change: Callable[[Shard], Shard] = lambda shard: shard) -> Context:
-        """Return candidates of all users at the epoch, with values and costs at random."""
+        """Return candidates of all users at the epoch, with values at random."""
         shard = change(_observed(self.world, self.users, self.days))
         epoch, rng = self._epoch(), np.random.default_rng(0)
         candidates, _ = build_candidates(shard, _everyone(shard, epoch), parse_config({}))
@@ -153,7 +152,6 @@ class PolicyContract:
             shard,
             candidates,
             values=rng.normal(size=(n, self.objectives)).astype(np.float32),
-            costs=rng.random((n, self.limits)).astype(np.float32),
         )
 
     @staticmethod
@@ -281,7 +279,7 @@ def _rows(context: Context, rows: NDArray[np.int64]) -> Context:
         for field in fields(Candidates)
         if field.name not in ("rows", "offsets")
     }
-    assert context.values is not None and context.costs is not None
+    assert context.values is not None
     return Context(
         context.shard,
         Candidates(
@@ -290,7 +288,6 @@ def _rows(context: Context, rows: NDArray[np.int64]) -> Context:
             **columns,
         ),
         values=context.values[index],
-        costs=context.costs[index],
     )
 
 

@@ -2,7 +2,7 @@
 
 1. Candidates: what each user may receive under every hard rule, and always hold.
 2. Scores: a model gives each candidate a vector of values.
-3. Prices: what a candidate uses of shared limits is charged in the policy's utility.
+3. Prices: what a candidate uses of shared limits is charged in its policy's utility.
 4. Draw: one candidate a row, from a known distribution, by randomness of (salt, user, epoch).
 5. Log: the choice with its propensity and the fingerprint of what it was chosen from.
 """
@@ -22,7 +22,7 @@ from homing.schema import Candidates, Config, Exclusions, Instants, Reason, Send
 from homing.schema.drawn import Drawn
 from homing.schema.times import MISSING
 
-#: Candidates to float32 [n, numbers]: values by objective, or costs by shared limit.
+#: Candidates to float32 [n, objectives].
 Score = Callable[[Candidates], NDArray[np.float32]]
 
 
@@ -32,7 +32,6 @@ def decide(
     policy: Policy,
     config: Config,
     score: Score | None = None,
-    costs: Score | None = None,
     sends: Sends | None = None,
 ) -> tuple[Drawn, Exclusions]:
     """Draw one candidate for each row, and return what is to be logged.
@@ -43,43 +42,90 @@ def decide(
     Args:
         shard: all that is known of the users.
         rows: one user and one epoch each.
-        policy: whose distribution is drawn from.
+        policy: whose distribution is drawn from; its prices are part of it.
         config: the hard rules, the objectives and the salt.
         score: a model's values, float32 [n, objectives]; a policy that does not look needs none.
-        costs: use of shared limits, float32 [n, limits]; only a policy with prices needs it.
         sends: what caps count; by default `shard.sends()`.
     """
-    candidates, exclusions = build_candidates(shard, rows, config, sends)
-    context = Context(
-        shard,
-        candidates,
-        values=None if score is None else score(candidates),
-        costs=None if costs is None else costs(candidates),
-    )
-    probabilities = policy.probabilities(context)
-    uniform, ids = uniforms_and_ids(shard.users.hash[rows.user], rows.at, config.workspace.salt)
-    index, place = draw_with_place(probabilities, candidates.offsets, uniform)
+    context, exclusions = offer(shard, rows, config, score, sends)
+    return draw_each(context, policy, config), exclusions
 
-    chosen = candidates.pick(index)
-    held = chosen.is_hold
-    values = np.full((len(rows), len(config.objectives)), np.nan, np.float32)
+
+def offer(
+    shard: Shard, rows: Instants, config: Config, score: Score | None = None, sends: Sends | None = None
+) -> tuple[Context, Exclusions]:
+    """Return what each row may be sent with its values, and what rules removed; arguments as `decide`."""
+    candidates, exclusions = build_candidates(shard, rows, config, sends)
+    return Context(shard, candidates, None if score is None else score(candidates)), exclusions
+
+
+def draw_each(context: Context, policy: Policy, config: Config) -> Drawn:
+    """Draw one candidate for each row, whatever the others draw; arguments as `decide`."""
+    probabilities, candidates = policy.probabilities(context), context.candidates
+    uniform, ids = _randomness(context, config)
+    index, place = draw_with_place(probabilities, candidates.offsets, uniform)
+    return _log(context, policy, config, index, probabilities[index], place, ids)
+
+
+def chosen(
+    context: Context,
+    policy: Policy,
+    config: Config,
+    index: NDArray[np.int64],
+    propensity: NDArray[np.float64],
+    place: NDArray[np.float64] | None = None,
+) -> Drawn:
+    """Return what is to be logged of candidates that were drawn elsewhere.
+
+    Args:
+        context: what was drawn from.
+        policy: whose floor it was.
+        config: the objectives and the salt.
+        index: int64 [rows] places of the candidates.
+        propensity: float64 [rows] probability of each.
+        place: float64 [rows] in [0, 1), uniform given the choice; None: the rows' own uniform numbers, where
+            the draw did not use them.
+    """
+    uniform, ids = _randomness(context, config)
+    place = uniform if place is None else place
+    return _log(context, policy, config, index, propensity, place, ids)
+
+
+def _randomness(context: Context, config: Config) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
+    rows = context.candidates.rows
+    return uniforms_and_ids(context.shard.users.hash[rows.user], rows.at, config.workspace.salt)
+
+
+def _log(
+    context: Context,
+    policy: Policy,
+    config: Config,
+    index: NDArray[np.int64],
+    propensity: NDArray[np.float64],
+    place: NDArray[np.float64],
+    ids: NDArray[np.uint64],
+) -> Drawn:
+    """Return what is to be logged; `place` [rows] in [0, 1) is uniform and independent of the choice."""
+    candidates = context.candidates
+    picked = candidates.pick(index)
+    held = picked.is_hold
+    values = np.full((len(index), len(config.objectives)), np.nan, np.float32)
     if context.values is not None:
         values = context.values[index]
-    drawn = Drawn(
-        rows=rows,
+    return Drawn(
+        rows=candidates.rows,
         id=ids,
-        opportunity=chosen.opportunity,
-        message=chosen.message,
-        channel=chosen.channel,
-        slot_start=np.where(held, MISSING, chosen.slot_start),
-        slot_end=np.where(held, MISSING, chosen.slot_end),
-        propensity=probabilities[index],
+        opportunity=picked.opportunity,
+        message=picked.message,
+        channel=picked.channel,
+        slot_start=np.where(held, MISSING, picked.slot_start),
+        slot_end=np.where(held, MISSING, picked.slot_end),
+        propensity=propensity,
         candidates=candidates.counts.astype(np.int32),
-        candidate_set=candidate_set_hash(shard, candidates),
+        candidate_set=candidate_set_hash(context.shard, candidates),
         values=values,
-        reason=_reasons(context, policy, place * probabilities[index]),
+        reason=_reasons(context, policy, place * propensity),
     )
-    return drawn, exclusions
 
 
 def _reasons(context: Context, policy: Policy, inside: NDArray[np.float64]) -> NDArray[np.int8]:

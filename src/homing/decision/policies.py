@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision.ragged import spans
+from homing.decision.shared_limits import Prices
 from homing.decision.softmax import softmax, utility
 from homing.schema import Candidates, InputError, Shard
 
@@ -21,7 +22,7 @@ class Context:
     shard: Shard
     candidates: Candidates
     values: NDArray[np.float32] | None = None  # [n, objectives] from a model; only Softmax needs them
-    costs: NDArray[np.float32] | None = None  # [n, limits] use of shared limits; only prices need them
+    arm: NDArray[np.int32] | None = None  # [n] of the shared limits that prices are of; None: not known yet
 
     @cached_property
     def forced(self) -> NDArray[np.int64]:
@@ -85,19 +86,32 @@ class Softmax:
     weights: NDArray[np.float64]  # [objectives] utility per unit of outcome
     temperature: float  # in utility
     floor: float
-    prices: NDArray[np.float64] | None = None  # [limits] utility per unit of each limit
+    prices: Prices | None = None  # of shared limits
 
     def probabilities(self, context: Context) -> NDArray[np.float64]:
         """Return float64 [n].
 
         Raises:
-            InputError: the context has no values, or prices meet no costs.
+            InputError: the context has no values.
+        """
+        spread = softmax(self.worth(context), context.candidates.offsets, self.temperature, self.floor)
+        return context.with_forced(spread)
+
+    def worth(self, context: Context) -> NDArray[np.float64]:
+        """Return the utility of each candidate, less what it pays for shared limits: float64 [n].
+
+        Raises:
+            InputError: the context has no values.
         """
         if context.values is None:
             raise InputError(f"policy {self.name!r} needs values of the candidates; pass a score function")
-        worth = utility(context.values, self.weights, context.costs, self.prices)
-        spread = softmax(worth, context.candidates.offsets, self.temperature, self.floor)
-        return context.with_forced(spread)
+        charge = None
+        if self.prices is not None:
+            arm = context.arm
+            if arm is None:
+                arm = self.prices.limits.arms(context.shard, context.candidates)
+            charge = self.prices.charge(arm, context.candidates.offsets, context.values)
+        return utility(context.values, self.weights, charge)
 
 
 @dataclass(frozen=True)

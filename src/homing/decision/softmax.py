@@ -20,26 +20,21 @@ _BISECTIONS: Final = 80
 def utility(
     values: NDArray[np.floating[Any]],
     weights: NDArray[np.floating[Any]],
-    costs: NDArray[np.floating[Any]] | None = None,
-    prices: NDArray[np.floating[Any]] | None = None,
+    charge: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return w . q - p . c for each candidate: float64 [n].
 
     Args:
         values: [n, objectives] expected outcomes q, each in its objective's unit.
         weights: [objectives] utility per unit of outcome, negative where less is better.
-        costs: [n, limits] use c of each shared limit, in the limit's unit; needs `prices`.
-        prices: [limits] utility per unit of each limit; without them nothing is subtracted.
+        charge: [n] what each candidate pays for its use of shared limits, p . c, in utility; None: nothing.
 
     Raises:
-        InputError: prices without costs, columns and weights that differ in number, or a utility that is
-            not finite.
+        InputError: columns and weights that differ in number, or a utility that is not finite.
     """
     result = _weighted(values, weights)
-    if prices is not None:
-        if costs is None:
-            raise InputError(f"prices == {prices}, but the candidates have no costs; pass costs [n, limits]")
-        result -= _weighted(costs, prices)
+    if charge is not None:
+        result -= charge
     if not np.isfinite(result).all():
         place = int(np.flatnonzero(~np.isfinite(result))[0])
         raise InputError(

@@ -40,20 +40,47 @@ def evaluation_alerts(
     agreement: Agreement,
     faults: Sequence[str],
     constant: Sequence[str] = (),
+    unmet: Sequence[str] | None = None,
 ) -> tuple[Alert, ...]:
     """Return everything that an evaluation has to warn of.
 
     `faults` are of the logged propensities; `constant` names the objectives whose outcome never varied in
-    training.
+    training, and `unmet` the budgets that the learned policy cannot keep on these decisions; None: there are
+    no budgets.
     """
     return (
         *_log_alerts(agreement, faults),
         *_replay_alerts(agreement),
         *_population_alerts(values.population),
         *_constant_alerts(constant),
+        *_budget_alerts(unmet),
         *_overlap_alerts(values, truth),
         *_guardrail_alerts(guardrails(values.objectives)),
     )
+
+
+def _budget_alerts(unmet: Sequence[str] | None) -> list[Alert]:
+    if unmet is None:
+        return []
+    if unmet:
+        names = ", ".join(f"`{name}`" for name in unmet)
+        return [
+            Alert(
+                "warning",
+                "Budgets",
+                f"Candidates of held-out decisions do not allow the learned policy to keep {names}; it is "
+                "valued as near to that as there is.",
+                "Compare the budgets with what the log could send.",
+            )
+        ]
+    return [
+        Alert(
+            "note",
+            "Budgets",
+            "Learned policies are valued as they would decide within the budgets: with prices found on "
+            "the held-out decisions, from budgets scaled to their number.",
+        )
+    ]
 
 
 def _log_alerts(agreement: Agreement, faults: Sequence[str]) -> list[Alert]:

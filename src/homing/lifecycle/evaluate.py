@@ -2,7 +2,7 @@
 
 1. Take the decisions that the release held out, and the policies to compare.
 2. Fit an outcome model on folds of users, so that no decision is predicted by a model that saw its user.
-3. Replay every decision's candidates; value them under every policy.
+3. Replay every decision's candidates; value them under every policy, under budgets with prices of these sets.
 4. Estimate each objective and the utility: IPS, SNIPS, DM, DR; differences paired by user.
 5. Check what the estimates rest on: overlap, propensities, the replay itself, the model, the users.
 """
@@ -19,6 +19,7 @@ from homing.decision import Policy, Softmax
 from homing.evaluation import folds_by_user
 from homing.lifecycle.alerts import evaluation_alerts, soundness
 from homing.lifecycle.estimates import compare_logs, objective_values
+from homing.lifecycle.held_out_prices import with_prices
 from homing.lifecycle.policies import ALIASES, logging_releases, make_policy, policy_names
 from homing.lifecycle.population import Portrait, todays_users
 from homing.lifecycle.progress import Progress, Silent, Timings
@@ -121,11 +122,14 @@ def evaluate(
         predict = _cross_fit(release, chosen, compared, progress)
     portrait = Portrait.choose(release.view, _history(workspace, shards, is_test), watermark)
     few = len(vocabularies.messages) if len(vocabularies.messages) <= _FEW_LOGS else 0
+    with timings.measure("prices"):
+        priced = with_prices(workspace, release, [*named, *sweep], is_test, logs)
+    named = list(priced.policies[: len(named)])
     with timings.measure("policies"):
         valued, agreement = value_decisions(
             workspace,
             release,
-            [*named, *sweep],
+            priced.policies,
             logging_releases(workspace, release, vocabularies, logs),
             portrait,
             wanted,
@@ -152,6 +156,7 @@ def evaluate(
             agreement,
             population,
             compared,
+            priced.unmet if workspace.config.budgets else None,
             timings,
         )
     assert record.facts.values is not None
@@ -169,6 +174,7 @@ def _conclude(
     agreement: Agreement,
     population: Population,
     compared: Sequence[int],
+    unmet: Sequence[str] | None,
     timings: Timings,
 ) -> Record:
     config = workspace.config
@@ -198,7 +204,7 @@ def _conclude(
         truth=truth,
         weights=_sweeps(release, held_out, len(named)),
         uplift=qini_curves(config, release, vocabularies, held_out) or None,
-        alerts=evaluation_alerts(values, truth, agreement, faults, release.model.summary.constant),
+        alerts=evaluation_alerts(values, truth, agreement, faults, release.model.summary.constant, unmet),
         health=Health(tables=(), propensity=checks),
     )
     return Record("evaluate", facts)

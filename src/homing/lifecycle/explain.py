@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision import Context, Softmax, build_candidates, candidate_set_hash, utility
+from homing.decision import Context, Prices, Softmax, build_candidates, candidate_set_hash, utility
 from homing.lifecycle.experiment.arms import underway_at
+from homing.lifecycle.prices import KeptPrices, kept_prices, prices_of, runs_with_prices
 from homing.lifecycle.release import load_release
 from homing.schema import Candidates, Instants
 from homing.schema.times import MISSING, check_epoch, format_time
@@ -27,7 +28,8 @@ class Option:
     channel: str | None
     slot_start: str | None
     probability: float
-    utility: float
+    utility: float  # before prices
+    prices: Mapping[str, float]  # utility that it pays for its use of budgets, by budget, where not 0
     values: Mapping[str, float]  # by objective
     chosen: bool
 
@@ -104,7 +106,16 @@ def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlac
     candidates, exclusions = build_candidates(shard, rows, config)
     features = release.view.features(shard, candidates)
     values = release.model.predict(features)
-    share = policy.probabilities(Context(shard, candidates, values))
+    kept = None if arms else _kept(workspace, at, columns)
+    prices = None
+    if kept is not None:
+        prices = prices_of(kept, workspace, release, shard.vocabularies, shard.messages)
+        policy = release.policy(prices=prices)
+        if columns is None:
+            notes.append(f"prices are those of {kept.run_id}")
+    context = Context(shard, candidates, values)
+    share = policy.probabilities(context)
+    paid = [] if prices is None else _paid(prices, context)
     worth = utility(values, policy.weights if isinstance(policy, Softmax) else release.weights)
     vocabularies = shard.vocabularies
     chosen = np.zeros(len(candidates), np.bool_)
@@ -125,6 +136,7 @@ def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlac
             slot_start=None if code < 0 else format_time(candidates.slot_start[place]),
             probability=float(share[place]),
             utility=float(worth[place]),
+            prices=paid[place] if paid else {},
             values={name: float(v) for name, v in zip(release.objectives, values[place], strict=True)},
             chosen=bool(chosen[place]),
         )
@@ -156,6 +168,23 @@ def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlac
         state=_state(features.spec.user, features.user[0]),
         notes=tuple(notes),
     )
+
+
+def _kept(workspace: Workspace, at: int, decision: Mapping[str, Any] | None) -> KeptPrices | None:
+    """Return the prices of a decision's run; without a decision, the newest by the instant."""
+    if decision is not None:
+        return kept_prices(workspace, decision["run_id"]) if decision["run_id"] else None
+    known = runs_with_prices(workspace, at + 1)
+    return known[-1] if known else None
+
+
+def _paid(prices: Prices, context: Context) -> list[dict[str, float]]:
+    """Return what each candidate pays, by budget."""
+    assert context.values is not None
+    candidates, names = context.candidates, [budget.name for budget in prices.limits.budgets]
+    arm = prices.limits.arms(context.shard, candidates)
+    terms = prices.terms(arm, candidates.offsets, context.values)
+    return [{name: float(v) for name, v in zip(names, row, strict=True) if v != 0} for row in terms]
 
 
 def _is_choice(

@@ -14,7 +14,7 @@ from homing.schema import WorkspaceError
 from homing.store import Workspace
 
 STAGES = ("train", "evaluate", "plan")
-RECORDS = (*STAGES, "demo")  # a workspace needs no demo
+RECORDS = (*STAGES, "budget", "demo")  # a workspace needs neither
 
 
 @dataclass(frozen=True)

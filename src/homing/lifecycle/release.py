@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision import Softmax
+from homing.decision import Prices, Softmax
 from homing.lifecycle.replay import View
 from homing.lifecycle.splits import Split
 from homing.schema import Config, Vocabularies, WorkspaceError, parse_config
@@ -47,16 +47,16 @@ class Release:
         """[objectives] weights with the sign of the direction."""
         return signed_weights(self.config)
 
-    def policy(self, objective: str | None = None) -> Softmax:
+    def policy(self, objective: str | None = None, prices: Prices | None = None) -> Softmax:
         """Return the policy that this release deploys, or the one for a single objective."""
         floor = self.config.exploration.floor
         if objective is None:
-            return Softmax("learned", self.weights, self.temperature, floor)
+            return Softmax("learned", self.weights, self.temperature, floor, prices)
         place = self.objectives.index(objective)
         sign = 1.0 if self.config.objectives[objective].direction == "up" else -1.0
         weights = np.zeros(len(self.objectives))
         weights[place] = sign
-        return Softmax(f"learned:{objective}", weights, self.objective_temperatures[place], floor)
+        return Softmax(f"learned:{objective}", weights, self.objective_temperatures[place], floor, prices)
 
     def greedy(self, objective: str | None = None) -> Softmax:
         """Return the policy without its exploration: always the best candidate. It shows what that costs."""

@@ -74,7 +74,18 @@ def gather_facts(workspace: Workspace, progress: Progress | None = None) -> Fact
                 )
             )
         alerts += record.alerts
-        for field in ("funnel", "quality", "values", "uplift", "truth", "trial", "schedule", "weights"):
+        for field in (
+            "funnel",
+            "quality",
+            "values",
+            "uplift",
+            "truth",
+            "trial",
+            "schedule",
+            "budgets",
+            "curves",
+            "weights",
+        ):
             if getattr(record, field) is not None:
                 sections[field] = getattr(record, field)
     evaluated = records.get("evaluate")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from homing.decision import decide
 from homing.lifecycle.contender import Contender
+from homing.lifecycle.epoch import memory_of, users_at
 from homing.lifecycle.history import History, RecentSends
-from homing.lifecycle.plan import memory_of, users_at
 from homing.lifecycle.platform import Platform
 from homing.schema import Config, Instants, Shard, Vocabularies
 from homing.schema.drawn import Drawn

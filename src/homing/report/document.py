@@ -15,6 +15,7 @@ from homing.report.experiment import Readout
 from homing.report.facts import Alert, Facts, Header
 from homing.report.leaderboard import Leaderboard
 from homing.report.numbers import MINUS, THIN, compact, moment, span
+from homing.report.sections.budgets import budgets_section
 from homing.report.sections.data import funnel_section, health_section
 from homing.report.sections.experiment import experiment_sections, experiment_tiles
 from homing.report.sections.leaderboard import leaderboard_sections, leaderboard_tiles
@@ -117,6 +118,7 @@ def _sections(facts: Facts) -> tuple[Section, ...]:
         schedule_section(facts.schedule)
         if facts.schedule is not None
         else Section("plan", "Who gets what, and when", command="homing plan --at TIME"),
+        budgets_section(facts.budgets, facts.curves) if facts.budgets or facts.curves else None,
         funnel_section(facts.funnel)
         if facts.funnel is not None
         else Section("funnel", "Funnel", command="homing plan --at TIME"),

@@ -354,6 +354,74 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Worth:
+    """What a number of units of utility is in one objective alone."""
+
+    objective: str
+    amount: float  # in the objective's unit, by its weight
+
+
+@dataclass(frozen=True)
+class BudgetUse:
+    """One budget in one of its periods, in a plan."""
+
+    budget: str
+    counts: str  # in words: sends, cost, or an objective
+    starts_at: str  # of the period
+    ends_at: str
+    least: float  # of the whole period; NaN: no minimum
+    most: float  # NaN: no maximum
+    before: float  # used by earlier epochs
+    wanted: float  # by this plan, had there been no budgets
+    expected: float  # by this plan
+    drawn: float  # by this plan's decisions
+    price: float  # utility a unit; negative where use is paid for
+    worth: tuple[Worth, ...] = ()  # what one more unit is worth
+    lost: float = nan  # utility that the plan is worth less for it, at most
+    relaxed_by: float = 0.0  # how much wider than asked, where limits contradict each other
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """How a plan keeps what users share."""
+
+    uses: tuple[BudgetUse, ...]
+    value: float  # expected utility of the plan
+    bound: float  # that no plan within the budgets can pass
+    violation: float  # largest excess of an expected total, relative to its bound
+    passes: int  # over all candidates
+    seconds: float  # to find the prices
+    draws: int = 1  # until no maximum was passed
+    started_from: str | None = None  # the run whose prices were the start
+
+
+@dataclass(frozen=True)
+class BudgetPoint:
+    """A plan under one size of a budget."""
+
+    factor: float  # of the configured size
+    size: float  # in what is counted
+    value: float  # expected utility of the plan, prices solved again
+    objective: float  # the same with what exploring is worth: temperature times entropy
+    first_order: float  # the objective by the price at the configured size alone
+    price: float  # utility a unit, at this size
+    used: float  # expected, in what is counted
+    met: bool = True
+
+
+@dataclass(frozen=True)
+class BudgetCurve:
+    """What a plan would be worth were one budget larger or smaller."""
+
+    budget: str
+    counts: str
+    bound: Literal["max", "min"]
+    epoch_at: str
+    users: int
+    points: tuple[BudgetPoint, ...]  # sizes rising
+
+
+@dataclass(frozen=True)
 class WeightPoint:
     """What the policy would do with one weight multiplied."""
 
@@ -461,6 +529,8 @@ class Facts:
     truth: tuple[Truth, ...] | None = None
     trial: Trial | None = None
     schedule: Schedule | None = None
+    budgets: Budgets | None = None
+    curves: tuple[BudgetCurve, ...] | None = None
     weights: tuple[WeightSweep, ...] | None = None
     stages: tuple[Stage, ...] | None = None
     provenance: Provenance | None = None

@@ -10,68 +10,22 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
-from zoneinfo import available_timezones
+from typing import Any, Literal, Self, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from homing.schema.budgets import Budget, Costs
 from homing.schema.errors import ConfigError, nearest
-from homing.schema.times import DAY, parse_duration, parse_time
+from homing.schema.section import Clock, Duration, Section, Share, Time, Zone
+from homing.schema.times import DAY, parse_duration
 from homing.schema.vocabulary import EVENT_TYPES
-
-
-def _duration(text: str) -> str:
-    parse_duration(text)
-    return text
-
-
-def _clock(text: str) -> str:
-    hours, _, minutes = text.partition(":")
-    if not (
-        len(text) == 5 and hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60
-    ):
-        raise ValueError(f"{text!r} is not a clock time; write 'HH:MM' from 00:00 to 23:59")
-    return text
-
-
-def _zone(text: str) -> str:
-    if text not in available_timezones():
-        raise ValueError(f"{text!r} is not an IANA time zone{nearest(text, available_timezones())}")
-    return text
-
-
-def _time(text: str) -> str:
-    parse_time(text)
-    return text
-
-
-Time = Annotated[str, AfterValidator(_time)]
-Duration = Annotated[str, AfterValidator(_duration)]
-Clock = Annotated[str, AfterValidator(_clock)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """One table of `homing.toml`: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Workspace(Section):
     """What the workspace is called and how it derives its randomness."""
 
     name: str = Field("homing", description="Shown in the report's title.")
-    timezone: Annotated[str, AfterValidator(_zone)] = Field(
-        "UTC", description="IANA zone of users that have none of their own."
-    )
+    timezone: Zone = Field("UTC", description="IANA zone of users that have none of their own.")
     salt: str = Field(
         "homing",
         min_length=1,
@@ -323,6 +277,8 @@ class Config(Section):
     exclusions: Exclusions = Field(default_factory=Exclusions)
     holdout: Holdout = Field(default_factory=Holdout)
     engine: Engine = Field(default_factory=Engine)
+    costs: Costs = Field(default_factory=Costs)
+    budgets: tuple[Budget, ...] = Field((), description="Limits that all users share.")
 
     @property
     def event_types(self) -> tuple[str, ...]:
@@ -353,9 +309,35 @@ class Config(Section):
         for key, clocks in starts.items():
             if not clocks or any(later <= earlier for earlier, later in pairwise(clocks)):
                 problems.append(f"{key} == {list(clocks)}, must be one or more clock times in rising order")
+        problems += self._budget_problems()
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _budget_problems(self) -> Iterator[str]:
+        names = [budget.name for budget in self.budgets]
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+            yield f"budgets: {names.count(name)} have name == {name!r}, must differ"
+        every = [("costs.channels", name) for name in self.costs.channels]
+        for budget in self.budgets:
+            every += [(f"budget {budget.name!r}: channel", channel) for channel in budget.channel or ()]
+            if budget.objective is not None and budget.objective not in self.objectives:
+                hint = nearest(budget.objective, self.objectives)
+                yield f"budget {budget.name!r}: counts == {budget.counts!r}, which is no objective{hint}"
+            starts = {
+                clock
+                for name, channel in self.channels.items()
+                if budget.channel is None or name in budget.channel
+                for clock in (self.slots.starts if channel.slots is None else channel.slots)
+            }
+            for clock in set(budget.slot or ()) - starts:
+                yield f"budget {budget.name!r}: slot == {clock!r}, must be a start of its channels' slots"
+            free = not any((*self.costs.channels.values(), *self.costs.messages.values()))
+            if budget.counts == "cost" and free:
+                yield f"budget {budget.name!r}: counts == 'cost', but nothing costs; set [costs] channels"
+        for key, name in every:
+            if name not in self.channels:
+                yield f"{key} == {name!r}, which is no channel{nearest(name, self.channels)}"
 
 
 def load_config(path: Path) -> Config:

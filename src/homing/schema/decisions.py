@@ -19,6 +19,7 @@ class Reason(IntEnum):
     transactional = 3  # sent without optimisation
     imported = 4  # another system's decision
     arm = 5  # by an arm or holdout whose policy gives some candidates no chance; compares with no other
+    budget_stop = 6  # hold was all that fit in what shared limits have left
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from homing.schema.config import Duration, Section, problems_of
+from homing.schema.config import problems_of
 from homing.schema.errors import ConfigError, InputError
+from homing.schema.section import Duration, Section
 from homing.schema.times import DAY, parse_duration
 
 #: The event type by which a metric counts messages that were decided to be sent.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
@@ -14,6 +14,8 @@ from homing.schema.config import Config
 from homing.schema.errors import InputError, nearest
 from homing.schema.experiment import Design
 from homing.schema.tables import TABLES, Table
+
+_BUDGETS: Final = "budgets"  # an array of tables: each is [[budgets]], and keeps its name in a key
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def keys(config: Config | None = None, prefix: str = "") -> list[Key]:
     """Return every key under `prefix` with its meaning, default and current value.
 
     Tables with names of the user's own, such as `channels.push`, appear once per name in `config`, or
-    as `channels.NAME` without one.
+    as `channels.NAME` without one; so do arrays of tables, such as `budgets`, by what each is called.
 
     Raises:
         InputError: no key starts with `prefix`.
@@ -60,6 +62,8 @@ def _walk(section: type[BaseModel], prefix: str, current: BaseModel | None) -> I
         here = f"{prefix}{name}"
         value = None if current is None else getattr(current, name)
         inner = _section_of(info.annotation)
+        if not prefix and inner is not None and "tuple" in str(info.annotation):  # an array of tables
+            value = {entry.name: entry for entry in value or ()}
         named = isinstance(value, dict) or (current is None and "dict" in str(info.annotation))
         if inner is not None and named:
             for label, entry in (value or {"NAME": None}).items():
@@ -88,7 +92,7 @@ def as_toml(value: object) -> str:
     if isinstance(value, tuple | list):
         return "[" + ", ".join(as_toml(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {as_toml(v)}" for k, v in value.items()) + " }"
+        return "{ " + ", ".join(f"{k} = {as_toml(v)}" for k, v in value.items()) + " }" if value else "{}"
     # TOML has no escapes of half a character, and wants one for delete
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
@@ -100,12 +104,17 @@ def default_toml(config: Config | None = None) -> str:
     section = ""
     for key in keys(config):
         path, _, name = key.name.rpartition(".")
+        if key.current is None:  # of a table of which there is none
+            continue
         if path != section:
             section = path
-            lines += ["", f"[{section}]"]
+            lines += ["", f"[[{_BUDGETS}]]" if path.startswith(f"{_BUDGETS}.") else f"[{section}]"]
         comment = "# " if key.current == "(none)" else ""
         value = key.default if key.current == "(none)" else key.current
         lines.append(f"{comment}{name} = {value}" if value != "(none)" else f"# {name} =")
+    if not config.budgets:
+        lines += ["", "# Limits that all users share, one table each: 'homing config explain budgets'."]
+        lines += ["# [[budgets]]", '# name = "push"', '# channel = "push"', "# max = 10000", '# per = "1d"']
     return "\n".join(lines) + "\n"
 
 
@@ -122,7 +131,8 @@ def configuration_markdown() -> str:
         path, _, name = key.name.rpartition(".")
         if path != section:
             section = path
-            lines += ["", f"## `[{path}]`", "", "| key | meaning | default |", "|---|---|---|"]
+            shown = f"[{_BUDGETS}]" if path.startswith(f"{_BUDGETS}.") else path
+            lines += ["", f"## `[{shown}]`", "", "| key | meaning | default |", "|---|---|---|"]
         lines.append(f"| `{name}` | {_cell(key.meaning)} | `{_cell(key.default)}` |")
     return "\n".join(lines) + "\n"
 

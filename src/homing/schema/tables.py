@@ -158,7 +158,10 @@ DECISIONS: Final = Table(
             "triggered", "list", "experiments whose other arms would have decided otherwise", required=False
         ),
         Column(
-            "reason", "string", "drawn, explored, no_candidate, transactional, imported, arm", required=False
+            "reason",
+            "string",
+            "drawn, explored, no_candidate, transactional, imported, arm, budget_stop",
+            required=False,
         ),
     ),
     once=("user_id", "epoch_at"),

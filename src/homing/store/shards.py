@@ -98,6 +98,7 @@ def load_shard(
     tables: Collection[str] = SHARD_TABLES,
     messages: Messages | None = None,
     sends_only: bool = False,
+    opportunities: bool = False,
 ) -> LoadedShard:
     """Read one partition of the ledger.
 
@@ -110,20 +111,22 @@ def load_shard(
         messages: the catalogue, where it has been read before.
         sends_only: reads decisions only as what caps count: holds are left out, and of the others all but
             id, user, epoch, message, channel and slot start counts as not logged.
+        opportunities: with `sends_only`, reads which opportunity a send was of as well.
 
     Raises:
         WorkspaceError: a row names a user that the ledger does not have.
     """
     reader = _Reader(workspace, partition, workspace.ledger.vocabularies(), frozenset(tables))
     users, user_ids = reader.users()
-    opportunities, opportunity_ids = reader.opportunities(user_ids, open_since)
-    decisions, decision_ids = reader.decisions(user_ids, opportunity_ids, decided_since, sends_only)
+    waiting, opportunity_ids = reader.opportunities(user_ids, open_since)
+    read = (*_SEND, *(("opportunity_id",) if opportunities else ())) if sends_only else None
+    decisions, decision_ids = reader.decisions(user_ids, opportunity_ids, decided_since, read)
     shard = Shard(
         vocabularies=reader.vocabularies,
         messages=load_messages(workspace) if messages is None else messages,
         users=users,
         consents=reader.consents(user_ids),
-        opportunities=opportunities,
+        opportunities=waiting,
         events=reader.events(user_ids, decision_ids, decisions.user),
         decisions=decisions,
     )
@@ -214,17 +217,22 @@ class _Reader:
         return opportunities, frame["opportunity_id"]
 
     def decisions(
-        self, user_ids: pl.Series, opportunity_ids: pl.Series, since: int | None, sends_only: bool
+        self,
+        user_ids: pl.Series,
+        opportunity_ids: pl.Series,
+        since: int | None,
+        of_sends: tuple[str, ...] | None,
     ) -> tuple[Decisions, pl.Series]:
+        """Read decisions; with `of_sends` only sends, and only those columns of them."""
         names = ("decision_id", "user_id", "epoch_at", "opportunity_id", "message_id", "channel")
         more = ("slot_start", "slot_end", "propensity", "candidates", "candidate_set", "release_id", "reason")
         values = [f"value_{name}" for name in self.workspace.config.objectives]
         columns = contract_types("decisions", (*names, *more)) | dict.fromkeys(values, pl.Float32())
         where, read = _since("epoch_at", since), columns
-        if sends_only:
+        if of_sends is not None:
             sent = pl.col("message_id").is_not_null()
             where = sent if where is None else where & sent
-            read = {name: columns[name] for name in _SEND}
+            read = {name: columns[name] for name in of_sends}
         frame = self._scan("decisions", read, where).collect()
         frame = frame.with_columns(
             pl.lit(None, kind).alias(name) for name, kind in columns.items() if name not in read

@@ -36,7 +36,7 @@ def values_of(candidates) -> np.ndarray:
 def context_of(shard: Shard, rows: Instants) -> Context:
     candidates, _ = build_candidates(shard, rows, RULES)
     values = values_of(candidates)
-    return Context(shard, candidates, values, costs=np.abs(values))
+    return Context(shard, candidates, values)
 
 
 def test_every_policy_of_the_package_is_in_the_registry():
