@@ -5,6 +5,7 @@ from homing.experiments.assign import Experiment, assign, check_layers, hash_ids
 from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide, ships, verdicts
 from homing.experiments.differences import Difference, compare, difference
 from homing.experiments.funnel import Funnel, funnel
+from homing.experiments.interaction import Interaction, interaction, interactions
 from homing.experiments.joint import Joint, Utility, joint_difference, utility
 from homing.experiments.metrics import Levels, Metric, levels, mean, proportion, ratio
 from homing.experiments.micro_randomized import Excursion, causal_excursion
@@ -43,6 +44,7 @@ __all__ = [
     "Experiment",
     "Funnel",
     "Hazards",
+    "Interaction",
     "Joint",
     "Levels",
     "Metric",
@@ -72,6 +74,8 @@ __all__ = [
     "hash_ids",
     "hazard_ratio",
     "in_holdout",
+    "interaction",
+    "interactions",
     "interval_confidence",
     "joint_difference",
     "kaplan_meier",
