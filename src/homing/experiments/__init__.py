@@ -5,8 +5,10 @@ from homing.experiments.assign import Experiment, assign, check_layers, hash_ids
 from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide, ships, verdicts
 from homing.experiments.differences import Difference, compare, difference
 from homing.experiments.funnel import Funnel, funnel
+from homing.experiments.holdout import HoldoutReadout, holdout_readout
 from homing.experiments.interaction import Interaction, interaction, interactions
 from homing.experiments.joint import Joint, Utility, joint_difference, utility
+from homing.experiments.looks import LooksPlan, plan_looks
 from homing.experiments.metrics import Levels, Metric, levels, mean, proportion, ratio
 from homing.experiments.micro_randomized import Excursion, causal_excursion
 from homing.experiments.moments import Axis, Moments
@@ -44,9 +46,11 @@ __all__ = [
     "Experiment",
     "Funnel",
     "Hazards",
+    "HoldoutReadout",
     "Interaction",
     "Joint",
     "Levels",
+    "LooksPlan",
     "Metric",
     "Moments",
     "Need",
@@ -73,6 +77,7 @@ __all__ = [
     "group_sequential",
     "hash_ids",
     "hazard_ratio",
+    "holdout_readout",
     "in_holdout",
     "interaction",
     "interactions",
@@ -83,6 +88,7 @@ __all__ = [
     "mean",
     "place",
     "plan",
+    "plan_looks",
     "post_stratify",
     "products_for",
     "proportion",
