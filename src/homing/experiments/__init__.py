@@ -2,6 +2,7 @@
 
 from homing.experiments.adjust import adjust, post_stratify, products_for, variance_reduction
 from homing.experiments.assign import Experiment, assign, check_layers, hash_ids, in_holdout, place
+from homing.experiments.clustered import cluster_levels, switchback_levels
 from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide, ships, verdicts
 from homing.experiments.differences import Difference, compare, difference
 from homing.experiments.funnel import Funnel, funnel
@@ -66,6 +67,7 @@ __all__ = [
     "before_start",
     "causal_excursion",
     "check_layers",
+    "cluster_levels",
     "compare",
     "crossing_probability",
     "decide",
@@ -101,6 +103,7 @@ __all__ = [
     "simulate_rule",
     "spend",
     "survival_levels",
+    "switchback_levels",
     "utility",
     "variance_reduction",
     "verdicts",
