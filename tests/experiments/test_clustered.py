@@ -114,7 +114,7 @@ def test_places_have_periods_of_their_own():
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        ({"arm": ARM[::-1]}, "in two arms"),
+        ({"arm": np.roll(ARM, 1)}, "in two arms"),
         ({"outcome": Y * np.nan}, "missing or infinite"),
         ({"cluster": [1]}, "cluster has shape"),
         ({"weight": Y - 1}, "must be > 0"),

@@ -32,6 +32,16 @@ from homing.experiments.sequential import (
     spend,
 )
 from homing.experiments.sums import from_arrays, from_sums
+from homing.experiments.surrogates import (
+    LongTermEffect,
+    Surrogacy,
+    SurrogacyError,
+    SurrogateIndex,
+    long_term_effect,
+    surrogacy,
+    surrogacy_error,
+    surrogate_index,
+)
 from homing.experiments.survival import Curve, Hazards, hazard_ratio, kaplan_meier, survival_levels
 from homing.experiments.tables import from_table
 
@@ -51,6 +61,7 @@ __all__ = [
     "Interaction",
     "Joint",
     "Levels",
+    "LongTermEffect",
     "LooksPlan",
     "Metric",
     "Moments",
@@ -58,6 +69,9 @@ __all__ = [
     "Outcome",
     "Plan",
     "Rule",
+    "Surrogacy",
+    "SurrogacyError",
+    "SurrogateIndex",
     "Utility",
     "adjust",
     "adjusted_p_values",
@@ -87,6 +101,7 @@ __all__ = [
     "joint_difference",
     "kaplan_meier",
     "levels",
+    "long_term_effect",
     "mean",
     "place",
     "plan",
@@ -102,6 +117,9 @@ __all__ = [
     "ships",
     "simulate_rule",
     "spend",
+    "surrogacy",
+    "surrogacy_error",
+    "surrogate_index",
     "survival_levels",
     "switchback_levels",
     "utility",
