@@ -21,6 +21,7 @@ from scipy.special import ndtri
 from homing.experiments import (
     Difference,
     Moments,
+    SurrogacyError,
     causal_excursion,
     cluster_levels,
     compare,
@@ -154,12 +155,14 @@ def surrogates(rng: np.random.Generator) -> Iterator[Held]:
     error = surrogacy_error([each.direct for each in past], [each.std_error for each in past])
     direct = rng.normal(0, 0.5)
     now = short_and_long(rng, 400, direct)
-    for name, size in (
+    sizes: tuple[tuple[str, SurrogacyError | float], ...] = (
         ("surrogate index alone", 0.0),
         ("with the error of surrogacy, known", 0.5),
-        ("with its estimate from 10 experiments", error.value),
+        ("with its estimate from 10 experiments", error),
+        ("the same, taken for known", error.value),
         ("with its upper bound", error.high),
-    ):
+    )
+    for name, size in sizes:
         yield held(name, long_term_effect(index, now, NEW, surrogacy_error=size), 1 + direct)
     yield held("error of surrogacy itself", error, 0.5)
 

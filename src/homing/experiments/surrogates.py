@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.special import chdtri, ndtr, ndtri
+from scipy.special import chdtri
 
+from homing.experiments.differences import quantile, tail
 from homing.experiments.joint import joint_difference
 from homing.experiments.metrics import mean
 from homing.experiments.moments import Floats, Moments
@@ -45,7 +46,8 @@ class LongTermEffect:
     p_value: float  # of no effect, two-sided
     from_experiment: float  # standard errors: of the short-term differences
     from_index: float  # of the slopes
-    from_surrogacy: float  # as given
+    from_surrogacy: float  # of the error that was given
+    degrees: float  # of freedom; inf: normal
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class SurrogacyError:
     low: float
     high: float
     experiments: int
+    variance: float  # of the square of `value`
 
 
 def surrogate_index(past: Moments, outcome: str, surrogates: Sequence[str]) -> SurrogateIndex:
@@ -110,37 +113,44 @@ def long_term_effect(
     arm: str,
     control: str = "control",
     *,
-    surrogacy_error: float,
+    surrogacy_error: SurrogacyError | float,
     confidence: float = 0.95,
 ) -> LongTermEffect:
     """Return an arm's effect on the outcome that has not come yet.
 
     With differences d of the surrogates, their covariance D and the covariance B of the slopes b, it is b'd
-    with variance b'Db + d'Bd (delta method) and the square of `surrogacy_error`.
+    with variance b'Db + d'Bd (delta method) and the square of the error of surrogacy. Where that is an
+    estimate, with variance v of its square, the interval is of t with 2 V^2 / v degrees of freedom for the
+    whole variance V (Satterthwaite 1946).
 
     Args:
         index: from the past, from other users than these.
         moments: of the experiment, with the surrogates and their products.
         arm: which arm.
         control: what it is compared with.
-        surrogacy_error: standard deviation of effects on the outcome that pass the surrogates by, in units of
-            the outcome, as `surrogacy_error` estimates; 0 says that there are none.
+        surrogacy_error: of effects on the outcome that pass the surrogates by, as `surrogacy_error` estimates
+            it; or a number that is taken as known, in units of the outcome. 0 says that there are none.
         confidence: of the interval.
 
     Raises:
         InputError: unknown names, moments with axes, products that were not scanned, or options outside their
             range.
     """
-    if not 0 <= surrogacy_error < np.inf:
-        raise InputError(f"surrogacy_error == {surrogacy_error}, must be >= 0, in units of {index.outcome}")
+    if isinstance(surrogacy_error, SurrogacyError):
+        past, variance = surrogacy_error.value, surrogacy_error.variance
+    else:
+        past, variance = surrogacy_error, 0.0
+    if not 0 <= past < np.inf:
+        raise InputError(f"surrogacy_error == {past}, must be >= 0, in units of {index.outcome}")
     _check_confidence(confidence)
     shift, noise = _moved(moments, index.surrogates, arm, control)
     b = index.slopes
     value = float(b @ shift)
-    parts = np.array([b @ noise @ b, shift @ index.covariance @ shift, surrogacy_error**2], np.float64)
+    parts = np.array([b @ noise @ b, shift @ index.covariance @ shift, past**2], np.float64)
     error = float(np.sqrt(parts.sum()))
-    low, high, p = _normal(value, error, confidence)
-    return LongTermEffect(value, error, low, high, p, *map(float, np.sqrt(parts)))
+    degrees = 2 * error**4 / variance if variance > 0 else np.inf
+    bounds = _interval(value, error, confidence, degrees)
+    return LongTermEffect(value, error, *bounds, *np.sqrt(parts).tolist(), degrees)
 
 
 def surrogacy(
@@ -169,7 +179,7 @@ def surrogacy(
     direct, through = float(gradient @ shift), float(index.slopes @ shift[:-1])
     variance = gradient @ noise @ gradient + shift[:-1] @ index.covariance @ shift[:-1]
     error = float(np.sqrt(variance))
-    return Surrogacy(float(shift[-1]), through, direct, error, *_normal(direct, error, confidence))
+    return Surrogacy(float(shift[-1]), through, direct, error, *_interval(direct, error, confidence, np.inf))
 
 
 def surrogacy_error(direct: ArrayLike, std_error: ArrayLike, confidence: float = 0.95) -> SurrogacyError:
@@ -194,7 +204,7 @@ def surrogacy_error(direct: ArrayLike, std_error: ArrayLike, confidence: float =
     if not (np.isfinite(d).all() and np.isfinite(s).all() and (s > 0).all()):
         raise InputError("direct must be finite, and std_error > 0")
     _check_confidence(confidence)
-    size, tail = len(d), (1 - confidence) / 2
+    size, beyond = len(d), (1 - confidence) / 2
 
     def solved(wanted: float) -> float:
         def excess(t: float) -> float:
@@ -204,8 +214,9 @@ def surrogacy_error(direct: ArrayLike, std_error: ArrayLike, confidence: float =
             return 0.0
         return float(brentq(excess, 0.0, float(np.sqrt((d**2).sum() / wanted)) + 1e-300))
 
-    low, high = solved(float(chdtri(size, tail))), solved(float(chdtri(size, 1 - tail)))
-    return SurrogacyError(solved(float(size)), low, high, size)
+    low, high = solved(float(chdtri(size, beyond))), solved(float(chdtri(size, 1 - beyond)))
+    value = solved(float(size))
+    return SurrogacyError(value, low, high, size, 2 / float(((s**2 + value**2) ** -2.0).sum()))
 
 
 def _moved(moments: Moments, columns: Sequence[str], arm: str, control: str) -> tuple[Floats, Floats]:
@@ -232,7 +243,8 @@ def _check_confidence(confidence: float) -> None:
         raise InputError(f"confidence == {confidence}, must be in (0, 1)")
 
 
-def _normal(value: float, error: float, confidence: float) -> tuple[float, float, float]:
-    reach = float(ndtri(0.5 + confidence / 2)) * error
-    p = 2 * float(ndtr(-abs(value) / error)) if error > 0 else float("nan")
+def _interval(value: float, error: float, confidence: float, degrees: float) -> tuple[float, float, float]:
+    """Return the bounds and the two-sided p-value."""
+    reach = float(quantile(confidence, np.asarray(degrees), "two-sided")) * error
+    p = float(tail(np.asarray(value / error), np.asarray(degrees), "two-sided")) if error > 0 else np.nan
     return value - reach, value + reach, p
