@@ -57,18 +57,18 @@ def test_direct_effect_is_a_coefficient_of_regression():
 
 
 def test_coverage_with_an_index_that_is_estimated():
-    rng, held, runs = np.random.default_rng(1), 0, 600
+    rng, held, runs = np.random.default_rng(1), 0, 300
     for _ in range(runs):
         index = surrogate_index(drawn(rng, 60), "y", ["s"])
         found = long_term_effect(index, drawn(rng, 200), "new", surrogacy_error=0.0)
         held += found.low < 1 < found.high
-    assert held / runs == pytest.approx(0.95, abs=0.025)
+    assert held / runs == pytest.approx(0.95, abs=0.035)
 
 
 def test_error_of_surrogacy_is_found_and_covered():
     rng = np.random.default_rng(2)
     index = surrogate_index(drawn(rng, 100_000), "y", ["s"])
-    truth, runs, held, bare, values = 0.5, 150, 0, 0, []
+    truth, runs, held, bare, values = 0.5, 100, 0, 0, []
     for _ in range(runs):
         past = [surrogacy(index, drawn(rng, 400, direct=rng.normal(0, truth)), "new") for _ in range(8)]
         error = surrogacy_error([p.direct for p in past], [p.std_error for p in past])

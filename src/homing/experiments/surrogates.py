@@ -146,11 +146,12 @@ def long_term_effect(
     shift, noise = _moved(moments, index.surrogates, arm, control)
     b = index.slopes
     value = float(b @ shift)
-    parts = np.array([b @ noise @ b, shift @ index.covariance @ shift, past**2], np.float64)
-    error = float(np.sqrt(parts.sum()))
+    in_experiment = float(np.sqrt(b @ noise @ b))
+    in_index = float(np.sqrt(shift @ index.covariance @ shift))
+    error = float(np.sqrt(in_experiment**2 + in_index**2 + past**2))
     degrees = 2 * error**4 / variance if variance > 0 else np.inf
     bounds = _interval(value, error, confidence, degrees)
-    return LongTermEffect(value, error, *bounds, *np.sqrt(parts).tolist(), degrees)
+    return LongTermEffect(value, error, *bounds, in_experiment, in_index, past, degrees)
 
 
 def surrogacy(
@@ -212,7 +213,7 @@ def surrogacy_error(direct: ArrayLike, std_error: ArrayLike, confidence: float =
 
         if excess(0.0) <= 0:
             return 0.0
-        return float(brentq(excess, 0.0, float(np.sqrt((d**2).sum() / wanted)) + 1e-300))
+        return float(brentq(excess, 0.0, 2 * float(np.sqrt((d**2).sum() / wanted))))
 
     low, high = solved(float(chdtri(size, beyond))), solved(float(chdtri(size, 1 - beyond)))
     value = solved(float(size))
