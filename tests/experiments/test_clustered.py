@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from homing.experiments import cluster_levels, compare, switchback_levels
 from homing.schema import InputError
@@ -65,6 +67,16 @@ def test_a_weight_is_a_number_of_rows():
     found = cluster_levels(Y, ARM, CLUSTER, weight=np.full(8, 3.0))
     assert found.value == pytest.approx(want.value)
     assert found.noise == pytest.approx(want.noise)
+    assert found.count == pytest.approx(want.count)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(range(8)), st.floats(-10, 10), st.floats(0.1, 10))
+def test_order_and_units_do_not_matter(order, shift, scale):
+    want, place = cluster_levels(Y, ARM, CLUSTER), np.array(order)
+    found = cluster_levels(shift + scale * Y[place], ARM[place], 100 - CLUSTER[place])
+    assert found.value == pytest.approx(shift + scale * want.value)
+    assert found.noise == pytest.approx(scale**2 * want.noise)
     assert found.count == pytest.approx(want.count)
 
 

@@ -1,9 +1,11 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
-from homing.experiments import Axis, Moments, from_table, interaction, interactions, mean
+from homing.experiments import Axis, Moments, adjust, from_table, interaction, interactions, mean
 from homing.schema import InputError
 
 LABELS = ("control", "b")
@@ -52,6 +54,35 @@ def test_equals_the_coefficient_of_a_saturated_model():
     found = interaction(moments, mean("y"), "a", "second", "b")
     design = np.column_stack([np.ones(4000), a, b, a & b])
     assert found.value == pytest.approx(np.linalg.lstsq(design, y, rcond=None)[0][3])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.floats(0.1, 100), min_size=4, max_size=4),
+    st.lists(st.floats(0.1, 100), min_size=4, max_size=4),
+    st.sampled_from(["absolute", "log"]),
+)
+def test_either_experiment_may_come_first(means, variances, scale):
+    turned = [0, 2, 1, 3]
+    one = interaction(cross(means, variances), mean("y"), "a", "second", "b", scale=scale)
+    swapped = cross(np.array(means)[turned], np.array(variances)[turned])
+    other = interaction(swapped, mean("y"), "a", "second", "b", scale=scale)
+    assert float(one.value) == pytest.approx(float(other.value), rel=1e-6, abs=1e-9)
+    assert float(one.std_error) == pytest.approx(float(other.std_error))
+    assert float(one.degrees) == pytest.approx(float(other.degrees))
+
+
+def test_adjusted_moments_have_less_noise():
+    rng = np.random.default_rng(2)
+    arm, other = rng.integers(0, 2, (2, 4000))
+    before = rng.normal(size=4000)
+    names = {"arm": np.where(arm, "a", "control"), "second": np.where(other, "b", "control")}
+    table = pl.DataFrame({"y": before + arm * other + rng.normal(0, 0.5, 4000), "x": before, **names})
+    moments = from_table(table, ["y", "x"], by=["second"])
+    plain = interaction(moments, mean("y"), "a", "second", "b")
+    found = interaction(adjust(moments, {"y": ["x"]}), mean("y"), "a", "second", "b")
+    assert found.std_error == pytest.approx(plain.std_error / np.sqrt(5), rel=0.05)
+    assert found.low < 1 < found.high
 
 
 def test_many_pairs_are_corrected():
