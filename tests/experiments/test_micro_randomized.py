@@ -34,24 +34,36 @@ def test_published_differences():
     assert [*found.controls, *found.value] == pytest.approx([2.0115176, 0.3395683, 0.1574444], abs=1e-7)
 
 
-def test_published_ratios():
+def ratios(**options):
     data = trial("data_binary.csv")
-    found = causal_excursion(
+    return causal_excursion(
         data["Y"],
         data["A"],
         data["rand_prob"],
         data["userid"],
-        link="log",
         moderators={"time": data["time_var1"]},
         controls={"time": data["time_var1"], "late": data["time_var2"]},
         available=data["avail"],
-        numerator=0.5,
+        **options,
     )
+
+
+def test_published_ratios():
+    found = ratios(link="log", numerator=0.5)
     assert found.effects == ("send", "send x time")
     assert found.value == pytest.approx([0.08114495, 0.42931332], abs=1e-6)
     assert found.controls == pytest.approx([-1.4542369, 0.4565905, 0.2479836], abs=1e-6)
     assert found.std_error_plain == pytest.approx([0.1301265, 0.1882975], abs=1e-6)
     assert found.std_error == pytest.approx([0.1316436, 0.1905454], abs=1e-6)
+
+
+def test_published_ratios_centred():
+    """The correction of the authors' package lets moments that are not available into leverages; ours not."""
+    found = ratios(link="log_centred")
+    assert found.value == pytest.approx([0.08502509, 0.41260611], abs=1e-6)
+    assert found.controls == pytest.approx([-1.4358563, 0.6935913, 0.2647090], abs=1e-6)
+    assert found.std_error_plain == pytest.approx([0.1250711, 0.1810747], abs=1e-6)
+    assert found.std_error == pytest.approx([0.1266788, 0.1834912], rel=2e-3)
 
 
 RNG = np.random.default_rng(0)
@@ -68,6 +80,9 @@ def test_constant_probabilities_give_differences_and_ratios_of_means():
     found = causal_excursion(Y, SENT, HALF, USER, link="log")
     assert found.value == pytest.approx([np.log(with_send / without)])
     assert np.exp(found.controls) == pytest.approx([without])
+    centred = causal_excursion(Y, SENT, HALF, USER, link="log_centred")
+    assert centred.value == pytest.approx(found.value)
+    assert centred.std_error_plain == pytest.approx(found.std_error_plain)
 
 
 def test_each_row_a_user_is_the_robust_variance_of_means():
@@ -88,10 +103,10 @@ def test_moments_that_are_not_available_do_not_count():
     assert a.std_error == pytest.approx(b.std_error)
 
 
-@pytest.mark.parametrize("link", ["identity", "log"])
+@pytest.mark.parametrize("link", ["identity", "log", "log_centred"])
 def test_coverage_with_probabilities_that_depend_on_the_past(link):
     """Sends and outcome depend on activity; the effect is 0.5, or a ratio of e^0.3; few users."""
-    rng, covered, runs = np.random.default_rng(1), 0, 300
+    rng, covered, runs = np.random.default_rng(1), 0, 200
     users, times = 25, 15
     for _ in range(runs):
         level = rng.normal(size=users)[:, None] * 0.3
@@ -114,6 +129,8 @@ def test_coverage_with_probabilities_that_depend_on_the_past(link):
         ({"probability": np.ones(len(Y))}, "must be in \\(0, 1\\)"),
         ({"sent": Y}, "must be True or False"),
         ({"outcome": Y - 5, "link": "log"}, "for outcomes >= 0"),
+        ({"outcome": Y - 5, "link": "log_centred"}, "for outcomes >= 0"),
+        ({"numerator": 0.4, "link": "log_centred"}, "log_centred has none"),
         ({"outcome": np.where(SENT, 0.0, Y), "link": "log"}, "does not converge"),
         ({"user": np.zeros(len(Y))}, "too few for 2"),
         ({"controls": {"one": np.ones(len(Y))}}, "repeat each other"),

@@ -2,10 +2,14 @@
 
 from homing.experiments.adjust import adjust, post_stratify, products_for, variance_reduction
 from homing.experiments.assign import Experiment, assign, check_layers, hash_ids, in_holdout, place
+from homing.experiments.clustered import cluster_levels, switchback_levels
 from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide, ships, verdicts
 from homing.experiments.differences import Difference, compare, difference
 from homing.experiments.funnel import Funnel, funnel
+from homing.experiments.holdout import HoldoutReadout, holdout_readout
+from homing.experiments.interaction import Interaction, interaction, interactions
 from homing.experiments.joint import Joint, Utility, joint_difference, utility
+from homing.experiments.looks import LooksPlan, plan_looks
 from homing.experiments.metrics import Levels, Metric, levels, mean, proportion, ratio
 from homing.experiments.micro_randomized import Excursion, causal_excursion
 from homing.experiments.moments import Axis, Moments
@@ -28,6 +32,16 @@ from homing.experiments.sequential import (
     spend,
 )
 from homing.experiments.sums import from_arrays, from_sums
+from homing.experiments.surrogates import (
+    LongTermEffect,
+    Surrogacy,
+    SurrogacyError,
+    SurrogateIndex,
+    long_term_effect,
+    surrogacy,
+    surrogacy_error,
+    surrogate_index,
+)
 from homing.experiments.survival import Curve, Hazards, hazard_ratio, kaplan_meier, survival_levels
 from homing.experiments.tables import from_table
 
@@ -43,14 +57,21 @@ __all__ = [
     "Experiment",
     "Funnel",
     "Hazards",
+    "HoldoutReadout",
+    "Interaction",
     "Joint",
     "Levels",
+    "LongTermEffect",
+    "LooksPlan",
     "Metric",
     "Moments",
     "Need",
     "Outcome",
     "Plan",
     "Rule",
+    "Surrogacy",
+    "SurrogacyError",
+    "SurrogateIndex",
     "Utility",
     "adjust",
     "adjusted_p_values",
@@ -60,6 +81,7 @@ __all__ = [
     "before_start",
     "causal_excursion",
     "check_layers",
+    "cluster_levels",
     "compare",
     "crossing_probability",
     "decide",
@@ -71,14 +93,19 @@ __all__ = [
     "group_sequential",
     "hash_ids",
     "hazard_ratio",
+    "holdout_readout",
     "in_holdout",
+    "interaction",
+    "interactions",
     "interval_confidence",
     "joint_difference",
     "kaplan_meier",
     "levels",
+    "long_term_effect",
     "mean",
     "place",
     "plan",
+    "plan_looks",
     "post_stratify",
     "products_for",
     "proportion",
@@ -90,7 +117,11 @@ __all__ = [
     "ships",
     "simulate_rule",
     "spend",
+    "surrogacy",
+    "surrogacy_error",
+    "surrogate_index",
     "survival_levels",
+    "switchback_levels",
     "utility",
     "variance_reduction",
     "verdicts",

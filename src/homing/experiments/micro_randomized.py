@@ -6,16 +6,20 @@ units.
 
 WCLS (Boruvka, Almirall, Witkiewitz & Murphy 2018) for differences, EMEE (Qian, Yoo, Klasnja, Almirall &
 Murphy 2021) for ratios of a binary or positive outcome. Both solve sum of D_i r_i = 0 with the working
-model of what would happen without a send (controls) free to be wrong. Standard errors are sandwiches with
-the correction of Mancl & DeRouen (2001) for few users; intervals are of t with users less coefficients
-(Liao et al. 2016).
+model of what would happen without a send (controls) free to be wrong. EMEE2, on which Cohn, Qian & Murphy
+(2023) base sample sizes, centres sends by their own probability, without weights: r = exp(-(a - p) f beta) y
+- exp(g alpha), D = (g, (a - p) f). It estimates the same where the effect given the past is as the
+moderators say, or p depends on these only; else it weights moments by p (1 - p) exp(p f beta).
+
+Standard errors are sandwiches with the correction of Mancl & DeRouen (2001) for few users; intervals are of t
+with users less coefficients (Liao et al. 2016).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +27,8 @@ from scipy.special import stdtr, stdtrit
 
 from homing.experiments.moments import Floats
 from homing.schema.errors import InputError
+
+Link = Literal["identity", "log", "log_centred"]
 
 _STEPS: Final = 100
 _CLOSE: Final = 1e-10
@@ -51,7 +57,7 @@ def causal_excursion(
     probability: ArrayLike,
     user: ArrayLike,
     *,
-    link: Literal["identity", "log"] = "identity",
+    link: Link = "identity",
     moderators: Mapping[str, ArrayLike] | None = None,
     controls: Mapping[str, ArrayLike] | None = None,
     available: ArrayLike | None = None,
@@ -65,12 +71,13 @@ def causal_excursion(
         sent: bool [moments].
         probability: float [moments] of a send, in (0, 1), as it was drawn with.
         user: [moments] ids.
-        link: `identity` for differences, `log` for ratios of outcomes >= 0.
+        link: `identity` for differences (WCLS), `log` for ratios of outcomes >= 0 (EMEE), `log_centred` for
+            ratios by EMEE2.
         moderators: columns that the effect may depend on linearly, [moments] each.
         controls: columns that explain the outcome without a send; better ones make narrower intervals.
         available: bool [moments], whether a send was possible; None: always.
         numerator: float [moments] or one number in (0, 1) that may depend on moderators only; None: the mean
-            probability of available moments.
+            probability of available moments. Not with `log_centred`, where it is `probability`.
         confidence: of the intervals.
 
     Raises:
@@ -85,15 +92,18 @@ def causal_excursion(
         raise InputError("sent and available must be True or False")
     if not ((p > 0) & (p < 1))[there == 1].all() or not there.any():
         raise InputError("probability must be in (0, 1) at moments that are available, of which some must be")
-    if link not in {"identity", "log"} or (link == "log" and (y[there == 1] < 0).any()):
-        raise InputError(f"link == {link!r}, must be 'identity', or 'log' for outcomes >= 0")
+    if link not in get_args(Link) or (link != "identity" and (y[there == 1] < 0).any()):
+        raise InputError(f"link == {link!r}, must be 'identity', or 'log' or 'log_centred' for outcomes >= 0")
+    if link == "log_centred" and numerator is not None:
+        raise InputError("numerator is given, and log_centred has none; leave it out, or take link 'log'")
     if not 0 < confidence < 1:
         raise InputError(f"confidence == {confidence}, must be in (0, 1)")
-    base = np.broadcast_to(p[there == 1].mean() if numerator is None else np.asarray(numerator, float), n)
+    p = np.where(there == 1, p, 0.5)
+    mean = p[there == 1].mean() if link != "log_centred" else p
+    base = np.broadcast_to(mean if numerator is None else np.asarray(numerator, float), n)
     if not ((base > 0) & (base < 1)).all():
         raise InputError("numerator must be in (0, 1)")
     f, g = _design(moderators, n), _design(controls, n)
-    p = np.where(there == 1, p, 0.5)
     weight = there * np.where(a == 1, base / p, (1 - base) / (1 - p))
     instruments = weight[:, None] * np.hstack([g, (a - base)[:, None] * f])
     rows = _by_user(user, n)
@@ -101,7 +111,11 @@ def causal_excursion(
         raise InputError(f"{len(rows)} users are too few for {instruments.shape[1]} coefficients")
     if np.linalg.matrix_rank(instruments) < instruments.shape[1]:
         raise InputError("controls or moderators repeat each other, or sent never varies; leave one out")
-    model = _Linear(y, a - base, f, g) if link == "identity" else _Ratio(y, a, f, g)
+    model = (
+        _Linear(y, a - base, f, g)
+        if link == "identity"
+        else _Ratio(y, a if link == "log" else a - base, f, g)
+    )
     theta = _solve(instruments, model)
     plain, corrected = _sandwich(instruments, model, theta, rows)
     return _excursion(tuple(moderators or ()), theta, g.shape[1], plain, corrected, len(rows), confidence)
@@ -123,7 +137,7 @@ class _Linear:
 
 
 class _Ratio:
-    """r = exp(-a f beta) y - exp(g alpha)."""
+    """r = exp(-a f beta) y - exp(g alpha); a may be centred."""
 
     def __init__(self, y: Floats, a: Floats, f: Floats, g: Floats) -> None:
         self.y, self.af, self.g = y, a[:, None] * f, g

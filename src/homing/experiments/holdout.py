@@ -1,0 +1,119 @@
+"""What all messages together do: a global holdout against the rest, by period and since the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from homing.experiments.differences import Alternative, Difference, difference
+from homing.experiments.metrics import mean, ratio
+from homing.experiments.moments import Axis, Floats, Moments
+from homing.experiments.scales import Scale
+from homing.experiments.sums import moments_by_code
+from homing.schema.errors import InputError
+
+HELD_OUT, REST = "holdout", "rest"
+
+
+@dataclass(frozen=True)
+class HoldoutReadout:
+    """The rest less the holdout, in each of the periods; arrays of differences are float64 [periods]."""
+
+    periods: tuple[Any, ...]
+    by_period: Difference  # of means over users who had entered by that period
+    cumulative: Difference  # of outcomes per user and period from each user's entry up to that period
+
+
+def holdout_readout(
+    outcome: ArrayLike,
+    held_out: ArrayLike,
+    entered: ArrayLike,
+    *,
+    name: str = "outcome",
+    periods: Sequence[Any] | None = None,
+    scale: Scale = "absolute",
+    confidence: float = 0.95,
+    alternative: Alternative = "two-sided",
+    critical: ArrayLike | None = None,
+) -> HoldoutReadout:
+    """Return a global holdout against the rest, by period and cumulative.
+
+    A user counts from the period of entry on, and never ceases to: who leaves has outcomes of 0, which are an
+    effect. Entry must not depend on the messages, as a sign-up does not. The mean of a period is over
+    all who had entered by it, sum y_uk / n_k. The cumulative level up to period k is a ratio of sums over
+    users, sum_u sum_{e_u <= j <= k} y_uj / sum_u (k - e_u + 1), with users as the units, whose periods vary
+    together (delta method; Deng, Knoblich & Lu 2018): late users count for the periods that they were there.
+
+    Args:
+        outcome: float [users, periods]; what is before a user's entry is not read.
+        held_out: bool [users], drawn at random.
+        entered: integer [users], place of the first period; a user who enters later than all is not counted.
+        name: of the metric.
+        periods: labels [periods]; None: numbers from 0.
+        scale: as in `difference`.
+        confidence: of each interval.
+        alternative: as in `difference`.
+        critical: standard errors that cumulative intervals reach, float [periods], where periods are looks;
+            from `homing.experiments.sequential`.
+
+    Raises:
+        InputError: shapes that differ, outcomes that are not finite from the entry on, labels that repeat,
+            or an option outside its range.
+    """
+    y, held, entry, labels = _checked(outcome, held_out, entered, periods)
+    by_period, cumulative = _moments(y, held, entry, labels)
+    options: dict[str, Any] = {"scale": scale, "confidence": confidence, "alternative": alternative}
+    return HoldoutReadout(
+        labels,
+        difference(by_period, mean("outcome", name), REST, HELD_OUT, **options),
+        difference(
+            cumulative, ratio("outcome", "periods", name), REST, HELD_OUT, critical=critical, **options
+        ),
+    )
+
+
+def _checked(
+    outcome: ArrayLike, held_out: ArrayLike, entered: ArrayLike, periods: Sequence[Any] | None
+) -> tuple[Floats, Floats, Floats, tuple[Any, ...]]:
+    y, held, entry = np.asarray(outcome, np.float64), np.asarray(held_out), np.asarray(entered)
+    if y.ndim != 2 or not y.size or held.shape != y.shape[:1] or entry.shape != y.shape[:1]:
+        raise InputError(
+            f"outcome has shape {y.shape}, held_out {held.shape} and entered {entry.shape}, must be "
+            "[users, periods], [users] and [users]"
+        )
+    if not np.isin(held, (0, 1)).all() or entry.dtype.kind not in "iu" or (entry < 0).any():
+        raise InputError("held_out must be True or False, and entered the place of a period, 0 or more")
+    there = entry[:, None] <= np.arange(y.shape[1])
+    if bad := int((there & ~np.isfinite(y)).sum()):
+        raise InputError(
+            f"outcome has {bad:,} missing or infinite values from the entry on; one who did nothing has 0"
+        )
+    labels = tuple(range(y.shape[1]) if periods is None else periods)
+    if len(set(labels)) != y.shape[1]:
+        raise InputError(f"periods == {labels}, must be {y.shape[1]} different labels")
+    return np.where(there, y, 0.0), held.astype(np.float64), entry.astype(np.float64), labels
+
+
+def _moments(y: Floats, held: Floats, entry: Floats, labels: tuple[Any, ...]) -> tuple[Moments, Moments]:
+    """Return moments of outcomes in each period, and of sums of outcomes and of periods up to each."""
+    single, running = [], []
+    total = np.zeros(len(y))
+    for place in range(y.shape[1]):
+        there = entry <= place
+        total += y[:, place]
+        codes = (held[there] == 0).astype(np.intp)
+        since = place + 1 - entry[there]
+        single.append(moments_by_code(codes, y[there, place][:, None], 2))
+        running.append(moments_by_code(codes, np.column_stack([total[there], since]), 2))
+    return _along(single, ("outcome",), labels), _along(running, ("outcome", "periods"), labels)
+
+
+def _along(
+    parts: list[tuple[Floats, Floats, Floats]], columns: tuple[str, ...], labels: tuple[Any, ...]
+) -> Moments:
+    count, centre, scatter = (np.stack(part) for part in zip(*parts, strict=True))
+    return Moments((HELD_OUT, REST), columns, count, centre, scatter, (Axis("period", labels),))

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from homing.experiments import difference, from_arrays, holdout_readout, mean, ratio
+from homing.schema import InputError
+
+HELD = np.array([1, 1, 0, 0, 0], bool)
+ENTERED = np.array([0, 1, 0, 0, 1])
+OUTCOME = np.array([[1.0, 2], [np.nan, 4], [3, 3], [5, 7], [9, 2]])  # the 9 is before the entry
+
+
+def test_by_hand():
+    """Period 1: 1 against (3 + 5) / 2; then 7 / 3 user-periods against 20 / 5."""
+    found = holdout_readout(OUTCOME, HELD, ENTERED, periods=["Q1", "Q2"])
+    assert found.periods == ("Q1", "Q2")
+    assert found.by_period.control_level == pytest.approx([1, 3])
+    assert found.by_period.level == pytest.approx([4, 4])
+    assert found.by_period.count.tolist() == [2, 3]
+    assert found.cumulative.value == pytest.approx([3, 20 / 5 - 7 / 3])
+
+
+def test_last_period_is_a_ratio_of_sums_by_user():
+    found = holdout_readout(OUTCOME, HELD, ENTERED, name="visits")
+    sums = {"y": np.array([3.0, 4, 6, 12, 2]), "n": np.array([2.0, 1, 2, 2, 1])}
+    moments = from_arrays(np.where(HELD, "holdout", "rest"), sums)
+    want = difference(moments, ratio("y", "n"), "rest", "holdout")
+    assert found.cumulative.std_error[1] == pytest.approx(want.std_error)
+    assert found.cumulative.metric == "visits"
+
+
+def test_without_late_users_the_cumulative_is_the_mean_of_sums():
+    rng = np.random.default_rng(0)
+    y, held = rng.poisson(2, (400, 4)).astype(float), rng.random(400) < 0.2
+    found = holdout_readout(y, held, np.zeros(400, int))
+    moments = from_arrays(np.where(held, "holdout", "rest"), {"y": y.mean(axis=1)})
+    want = difference(moments, mean("y"), "rest", "holdout")
+    assert found.cumulative.value[-1] == pytest.approx(float(want.value))
+    assert found.cumulative.low[-1] == pytest.approx(float(want.low))
+
+
+def test_critical_widens_the_cumulative_only():
+    plain = holdout_readout(OUTCOME, HELD, ENTERED)
+    wide = holdout_readout(OUTCOME, HELD, ENTERED, critical=[100.0, 100.0])
+    assert wide.cumulative.high[1] == pytest.approx(
+        plain.cumulative.value[1] + 100 * plain.cumulative.std_error[1]
+    )
+    assert wide.by_period.high[1] == plain.by_period.high[1]
+
+
+def test_coverage_where_users_join_and_effects_grow():
+    """The truth: 0.1 in a user's first period, 0.2 in the second, ..., over periods since entry."""
+    rng, held_true, runs, users = np.random.default_rng(1), np.zeros(4), 200, 500
+    for _ in range(runs):
+        entry, held = rng.integers(0, 4, users), rng.random(users) < 0.2
+        age = np.arange(4) - entry[:, None] + 1
+        y = rng.exponential(1, (users, 1)) + rng.normal(size=age.shape) + 0.1 * age * ~held[:, None]
+        found = holdout_readout(y, held, entry).cumulative
+        ages = [np.concatenate([np.arange(1, k - e + 2) for e in range(k + 1)]) for k in range(4)]
+        truth = np.array([0.1 * a.mean() for a in ages])
+        held_true += (found.low < truth) & (truth < found.high)
+    assert held_true / runs == pytest.approx(np.full(4, 0.95), abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"outcome": OUTCOME[0]}, "must be \\[users, periods\\]"),
+        ({"held_out": HELD * 2}, "held_out must be"),
+        ({"entered": ENTERED - 1}, "0 or more"),
+        ({"entered": np.zeros(5, int)}, "1 missing or infinite"),
+        ({"periods": ["Q1", "Q1"]}, "2 different labels"),
+        ({"scale": "percent"}, "scale == 'percent'"),
+    ],
+)
+def test_bad_input(change, rule):
+    given = {"outcome": OUTCOME, "held_out": HELD, "entered": ENTERED} | change
+    with pytest.raises(InputError, match=rule):
+        holdout_readout(**given)
