@@ -346,11 +346,38 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
     ]
     heads = ("candidate", "channel", "slot (UTC)", "share", "utility", *names)
     table(console, f"Candidates ({len(result.options)})", heads, rows, left=3)
+    if any(option.effects for option in result.options):
+        _now_and_later(console, result, shown)
     removed: dict[str, int] = {}
     for gone in result.removed:
         removed[gone.rule] = removed.get(gone.rule, 0) + 1
     if removed:
         table(console, "Removed by rule", ("rule", "candidates"), removed.items())
+
+
+def _now_and_later(console: Console, result: Explanation, shown: int) -> None:
+    """Print what each send changes against hold, on its first day and after it, and why hold wins or loses."""
+    sends = [option for option in result.options if option.message is not None]
+    if not sends:
+        return
+    names = list(sends[0].effects)
+    rows = [
+        (
+            option.message,
+            option.channel or "",
+            *(f"{option.effects[name].now:+.3g} / {option.effects[name].later:+.3g}" for name in names),
+        )
+        for option in sends[:shown]
+    ]
+    heads = ("now / later, against hold", "channel", *names)
+    table(console, "What each send changes", heads, rows, left=2)
+    best = max(sends, key=lambda option: option.effects["utility"].now + option.effects["utility"].later)
+    worth = best.effects["utility"]
+    wins = "it beats hold" if worth.now + worth.later > 0 else "hold wins"
+    console.print(
+        f"The best send, {best.message} by {best.channel}, is worth {worth.now:+.3g} now and "
+        f"{worth.later:+.3g} later; {wins}."
+    )
 
 
 def config_keys(console: Console, keys: Sequence[Key]) -> None:

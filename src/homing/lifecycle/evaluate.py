@@ -20,6 +20,7 @@ from homing.decision import Policy, Softmax
 from homing.evaluation import folds_by_user
 from homing.lifecycle.alerts import evaluation_alerts
 from homing.lifecycle.estimates import compare_logs, objective_values
+from homing.lifecycle.horizons import realised
 from homing.lifecycle.policies import ALIASES, make_policy, policy_names
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.quality import model_quality, propensities, qini_curves
@@ -85,7 +86,9 @@ def evaluate(
     sweep = [policy for k in range(len(release.objectives)) for policy in _reweighted(release, k)]
 
     watermark = observed_until(workspace)
-    shortest = min(parse_duration(objective.window) for objective in release.view.config.objectives.values())
+    shortest = min(
+        parse_duration(objective.window) for objective in realised(release.view.config).objectives.values()
+    )
 
     def assigned(shard: Shard) -> NDArray[np.int8]:
         """Return the part of each decision; one without outcomes yet, as of a plan, is left out."""
@@ -130,7 +133,7 @@ def _conclude(
     compared: Sequence[int],
     timings: Timings,
 ) -> Record:
-    config = workspace.config
+    config = realised(workspace.config)
     held_out = (
         valued
         if valued.test.all()
@@ -197,7 +200,7 @@ def _cross_fit(release: Release, chosen: Chosen, compared: Sequence[int], progre
         models[group, k] = fit_response(
             chosen.features,
             chosen.outcome,
-            heads_of(config),
+            heads_of(realised(config)),
             rows[~held],
             rows[held],
             config.training,

@@ -12,10 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import Context, build_candidates, candidate_set_hash, utility
-from homing.lifecycle.release import load_release
-from homing.schema import Candidates, Instants
+from homing.lifecycle.release import Release, load_release
+from homing.schema import Candidates, Features, Instants
 from homing.schema.times import MISSING, check_epoch, format_time
 from homing.store import DecisionPlace, UserPlace, Workspace, find_decision, find_user, load_shard
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a candidate changes against hold: by itself on its first day, and on the days after it."""
+
+    now: float
+    later: float
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class Option:
     probability: float
     utility: float
     values: Mapping[str, float]  # by objective
+    effects: Mapping[str, Effect]  # by objective, in its unit, and "utility"; empty without a horizon
     chosen: bool
 
 
@@ -102,6 +111,7 @@ def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlac
     policy = release.policy()
     share = policy.probabilities(Context(shard, candidates, values))
     worth = utility(values, release.weights)
+    effects = _effects(release, features)
     vocabularies = shard.vocabularies
     chosen = np.zeros(len(candidates), np.bool_)
     same_set = None
@@ -122,6 +132,7 @@ def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlac
             probability=float(share[place]),
             utility=float(worth[place]),
             values={name: float(v) for name, v in zip(release.objectives, values[place], strict=True)},
+            effects=effects[place] if effects else {},
             chosen=bool(chosen[place]),
         )
         for place, code in enumerate(candidates.message.tolist())
@@ -152,6 +163,21 @@ def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlac
         state=_state(features.spec.user, features.user[0]),
         notes=tuple(notes),
     )
+
+
+def _effects(release: Release, features: Features) -> list[dict[str, Effect]]:
+    """Return each candidate's effects by objective, and in utility; none where no objective has a horizon."""
+    from homing.models import LongTermModel
+
+    if not isinstance(release.model, LongTermModel):
+        return []
+    now, later = release.model.effects(features)
+    found = []
+    for first, then in zip(now, later, strict=True):
+        pairs = zip(release.objectives, first, then, strict=True)
+        of = {name: Effect(float(a), float(b)) for name, a, b in pairs}
+        found.append({"utility": Effect(float(first @ release.weights), float(then @ release.weights)), **of})
+    return found
 
 
 def _is_choice(

@@ -57,6 +57,7 @@ Time = Annotated[str, AfterValidator(_time)]
 Duration = Annotated[str, AfterValidator(_duration)]
 Clock = Annotated[str, AfterValidator(_clock)]
 Share = Annotated[float, Field(ge=0, le=1)]
+_LEAST_HORIZON = 2  # days
 
 
 class Section(BaseModel):
@@ -145,6 +146,26 @@ class Objective(Section):
     guardrail: float | None = Field(
         None, description="Worst acceptable mean outcome; the report warns where a policy passes it."
     )
+    horizon: Duration | None = Field(
+        None,
+        description="Decide by what becomes of the user within this many days, not only by the window: the "
+        "outcome is then how often, how much or on how many days it happens until then.",
+    )
+
+    @model_validator(mode="after")
+    def _long_term(self) -> Self:
+        if self.horizon is None:
+            return self
+        days = parse_duration(self.horizon) / DAY
+        if days != int(days) or days < _LEAST_HORIZON:
+            raise ValueError(f"horizon == {self.horizon!r}, must be whole days, at least {_LEAST_HORIZON}d")
+        if parse_duration(self.horizon) < parse_duration(self.window):
+            raise ValueError(f"horizon == {self.horizon!r}, must be at least window == {self.window!r}")
+        if self.scope != "user":
+            raise ValueError(
+                f"horizon needs scope == 'user', not {self.scope!r}: later days name no decision"
+            )
+        return self
 
     @property
     def signed_weight(self) -> float:
