@@ -31,27 +31,40 @@ PRESETS = ("streaming", "commerce", "learning", "news", "adverse", "drifting")
 POLICIES = ("hold", "random", "greedy", "greedy-penalty", "recovering", "short-term", "long-term")
 ORACLE = "look-ahead-oracle"
 HORIZON = "28d"
+Z = 1.96
 
 
-def configurations():
-    """Return the configuration with windows alone, and the one with horizons."""
+class ShortTerm:
+    """The response model under a long-term one: the same network, and no horizon."""
+
+    def __init__(self, model) -> None:
+        self.response, self.objectives = model.response, len(model.objectives)
+
+    def predict(self, features) -> np.ndarray:
+        """Return float32 [n, objectives]."""
+        return self.response.predict(features)[:, : self.objectives]
+
+
+def configuration():
+    """Return the default objectives, each with a horizon."""
     from homing.lifecycle.ground import with_click
     from homing.schema import Config, parse_config
 
     told = with_click(Config()).model_dump(mode="json", exclude_none=True)
     told["engine"]["threads"] = 1
-    told["training"]["split"] = "user"
     told["training"]["members"] = 1
-    short = parse_config(told)
     for objective in told["objectives"].values():
         if objective["scope"] == "user":
             objective["horizon"] = HORIZON
-    return short, parse_config(told)
+    return parse_config(told)
 
 
-def utility(lives, config) -> np.ndarray:
+def utility(run, config) -> np.ndarray:
     """Return the utility of each person's period: float64 [people]."""
-    columns = {measure.name: lives.numbers[:, place] for place, measure in enumerate(lives.measures)}
+    from homing.lifecycle.measures import lives
+
+    told = lives(run)
+    columns = {measure.name: told.numbers[:, place] for place, measure in enumerate(told.measures)}
     weights = {
         "active days": config.objectives["retention"].weight,
         "minutes": config.objectives["engagement"].weight,
@@ -61,112 +74,101 @@ def utility(lives, config) -> np.ndarray:
     return sum(weight * columns[name] for name, weight in weights.items())
 
 
+def schooled(root: Path, world: str, others, config):
+    """Return what was learned from a log: with horizons, and without."""
+    from homing.lifecycle.ground import Ground
+    from homing.lifecycle.progress import Silent
+    from homing.lifecycle.simulate import simulate
+    from homing.lifecycle.train import train
+    from homing.schema.reference import default_toml
+    from homing.store import Workspace, ingest
+
+    simulate(root / "log", world, others, "random", config, workers=1, progress=Silent())
+    workspace = Workspace.create(root / "workspace", default_toml(config))
+    ingest(workspace, [root / "log"])
+    train(workspace)
+    long = Ground.of(workspace)
+    short = replace(long, release=replace(long.release, model=ShortTerm(long.release.model)))
+    return long, short
+
+
 def one_world(world: str, log_users: int, people: int, days: int, oracle_people: int, seed: int) -> dict:
     """Return each policy's mean utility a person against the logging policy's, with standard errors."""
     from homing.lifecycle.contender import Contender
     from homing.lifecycle.entrants import Trained, find_entrant
-    from homing.lifecycle.ground import Ground
-    from homing.lifecycle.measures import lives
     from homing.lifecycle.oracles import look_ahead
-    from homing.lifecycle.progress import Silent
     from homing.lifecycle.rollout import rollout
-    from homing.lifecycle.simulate import simulate
-    from homing.lifecycle.train import train
-    from homing.schema.reference import default_toml
     from homing.schema.times import DAY
     from homing.simulator import PART_USERS, Setup, world_maker
-    from homing.store import Workspace, ingest
 
-    began, clock = time.process_time(), {}
-    short, long = configurations()
-    setup = Setup(users=people, days=days, seed=seed, channels=tuple(long.channels))
+    began, clock, config = time.process_time(), {}, configuration()
+    setup = Setup(users=people, days=days, seed=seed, channels=tuple(config.channels))
     others = replace(setup, users=log_users, days=42, start=setup.start - 42 * DAY, first=PART_USERS)
     with tempfile.TemporaryDirectory(prefix="homing-") as folder:
-        root, grounds = Path(folder), {}
-        simulate(root / "log", world, others, "random", short, workers=1, progress=Silent())
-        clock["log"] = time.process_time() - began
-        for name, config in (("short-term", short), ("long-term", long)):
-            workspace = Workspace.create(root / name, default_toml(config))
-            ingest(workspace, [root / "log"])
-            train(workspace)
-            grounds[name] = Ground.of(workspace)
-            clock[name] = time.process_time() - began - sum(clock.values())
-        curves = grounds["long-term"].release.model.advantage
-        maker = world_maker(world)
+        long, short = schooled(Path(folder), world, others, config)
+        clock["log and training"] = time.process_time() - began
 
         def live(name: str, size: int) -> np.ndarray:
-            lived = maker(replace(setup, users=size))
-            if name in grounds:
-                ground = grounds[name]
-                policy = replace(ground.release.greedy(), name=name)
-                contender = Contender(name, policy, ground.score)
-                words = ground.vocabularies
+            lived = world_maker(world)(replace(setup, users=size))
+            if name in ("long-term", "short-term"):
+                ground = long if name == "long-term" else short
+                contender = Contender(name, replace(ground.release.greedy(), name=name), ground.score)
             elif name == ORACLE:
-                contender, words = look_ahead(long, days=28, replicates=24)(lived), None
+                contender = look_ahead(config, days=28, replicates=12)(lived)
             else:
                 known = find_entrant(name)
-                made = known.make(grounds["short-term"]) if isinstance(known, Trained) else known.make(short)
-                contender, words = made(lived), grounds["short-term"].vocabularies
-            return utility(lives(rollout(lived, contender, short, words)), short)
+                contender = known.make(short if isinstance(known, Trained) else config)(lived)
+            words = None if name == ORACLE else short.vocabularies
+            return utility(rollout(lived, contender, config, words), config)
 
-        told = {}
-        for name in POLICIES:
-            told[name] = live(name, people)
+        told = {name: live(name, people) for name in POLICIES}
         clock["lives"] = time.process_time() - began - sum(clock.values())
-        base = told["random"]
         result = {
             "world": world,
             "seed": seed,
-            "base": float(base.mean()),
-            "gain": {name: float((own - base).mean()) for name, own in told.items()},
-            "se": {name: float((own - base).std(ddof=1) / np.sqrt(people)) for name, own in told.items()},
-            "best": {
-                name: [
-                    float((told["long-term"] - own).mean()),
-                    float((told["long-term"] - own).std(ddof=1) / np.sqrt(people)),
-                ]
-                for name, own in told.items()
-            },
-            "half_lives": dict(zip(curves.objectives, (c.half_life for c in curves.curves), strict=True)),
+            "base": float(told["random"].mean()),
+            "gain": {name: mean_and_error(own - told["random"]) for name, own in told.items()},
+            "ahead": {name: mean_and_error(told["long-term"] - own) for name, own in told.items()},
+            "half_lives": dict(
+                zip(
+                    long.release.model.advantage.objectives,
+                    (curve.half_life for curve in long.release.model.advantage.curves),
+                    strict=True,
+                )
+            ),
         }
         if oracle_people:
-            few = {name: live(name, oracle_people) for name in (ORACLE, "random")}
-            difference = few[ORACLE] - few["random"]
-            result["oracle"] = [
-                float(difference.mean()),
-                float(difference.std(ddof=1) / np.sqrt(len(difference))),
-            ]
+            result["oracle"] = mean_and_error(live(ORACLE, oracle_people) - live("random", oracle_people))
             clock["oracle"] = time.process_time() - began - sum(clock.values())
     result["cpu_s"] = {name: round(seconds, 1) for name, seconds in clock.items()}
     return result
 
 
+def mean_and_error(values: np.ndarray) -> list[float]:
+    """Return the mean of float64 [people] and its standard error."""
+    return [float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))]
+
+
 def show(results: list[dict]) -> None:
     """Print each world's gains over the logging policy, and how often long-term values come first or tie."""
-    others = [name for name in POLICIES if name not in ("random",)]
-    print(
-        "gain of utility a person over the logging policy, +- one standard error; share of the oracle's gain"
-    )
-    print(f"{'world':12s} " + " ".join(f"{name:>17s}" for name in others) + f"{'oracle':>17s}  share")
+    rivals = [name for name in POLICIES if name not in ("random", "long-term")]
+    print("gain of utility a person over the logging policy +- one standard error, and the oracle's share")
+    shown = [*rivals, "long-term", "oracle"]
+    print(f"{'world':12s}" + "".join(f"{name:>17s}" for name in shown) + "  share")
     shares = []
     for r in sorted(results, key=lambda r: r["world"]):
-        cells = " ".join(f"{r['gain'][name]:+9.3f} +-{r['se'][name]:.3f}" for name in others)
-        oracle = r.get("oracle")
-        share = r["gain"]["long-term"] / oracle[0] if oracle else float("nan")
-        shares.append(share)
-        tail = f"{oracle[0]:+9.3f} +-{oracle[1]:.3f}  {share:.0%}" if oracle else ""
-        print(f"{r['world']:12s} {cells} {tail}")
-    rivals = [name for name in others if name != "long-term"]
-    first = sum(all(r["best"][n][0] > -1.96 * r["best"][n][1] for n in rivals) for r in results)
-    ahead = sum(r["gain"]["long-term"] > -1.96 * r["se"]["long-term"] for r in results)
-    print(f"first or tied: {first} of {len(results)}; not below the log: {ahead} of {len(results)}; ", end="")
+        found = r["gain"] | {"oracle": r.get("oracle", [np.nan, np.nan])}
+        shares.append(found["long-term"][0] / found["oracle"][0])
+        cells = "".join(f"{found[name][0]:+10.3f} +-{found[name][1]:.3f}" for name in shown)
+        print(f"{r['world']:12s}{cells}  {shares[-1]:.0%}")
+    first = sum(all(r["ahead"][n][0] > -Z * r["ahead"][n][1] for n in rivals) for r in results)
+    kept = sum(r["gain"]["long-term"][0] > -Z * r["gain"]["long-term"][1] for r in results)
+    print(f"first or tied: {first} of {len(results)}; not below the log: {kept} of {len(results)}; ", end="")
     print(f"median share of the oracle's gain: {np.nanmedian(shares):.0%}")
     for name in rivals:
-        wins = sum(r["best"][name][0] > 1.96 * r["best"][name][1] for r in results)
-        losses = sum(r["best"][name][0] < -1.96 * r["best"][name][1] for r in results)
-        print(
-            f"  against {name}: better in {wins}, worse in {losses}, no difference in {len(results) - wins - losses}"
-        )
+        better = sum(r["ahead"][name][0] > Z * r["ahead"][name][1] for r in results)
+        worse = sum(r["ahead"][name][0] < -Z * r["ahead"][name][1] for r in results)
+        print(f"  against {name}: better in {better}, worse in {worse}, of {len(results)}")
 
 
 def worlds_of(text: str) -> list[str]:

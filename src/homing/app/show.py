@@ -356,7 +356,7 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
 
 
 def _now_and_later(console: Console, result: Explanation, shown: int) -> None:
-    """Print what each send changes against hold, on its first day and after it, and why hold wins or loses."""
+    """Print what each send changes against hold, on its first day and later, and whether hold wins."""
     sends = [option for option in result.options if option.message is not None]
     if not sends:
         return

@@ -125,7 +125,6 @@ def learn_effects(
     """
     from homing.models.advantage import (
         Advantage,
-        EffectMoments,
         effect_moments,
         fit_baselines,
         fit_curve,
@@ -148,15 +147,8 @@ def learn_effects(
     for name, cuts in edges.items():
         windows = slice(first, first + len(cuts) - 1)
         residual = seen.outcome[:, windows] - predicted[:, windows]
-        # in pieces of whole users, since the sums over users add up
-        moments: EffectMoments | None = None
-        for rows in _pieces(seen.user_hash):
-            part = effect_moments(
-                centred[rows], residual[rows], weight[rows], seen.user_hash[rows].view(np.int64)
-            )
-            moments = part if moments is None else moments + part
-        assert moments is not None
-        curves.append(fit_curve(moments, cuts, basis.groups))
+        moments = effect_moments(centred, residual, weight)
+        curves.append(fit_curve(moments, cuts, basis.groups, basis.prior(name)))
         totals.append(_total(baseline.coefficients[:, windows], seen.outcome[:, windows], cuts))
         first = windows.stop
         progress.update("effects", 0.9 + 0.1 * len(curves) / len(edges), name)
@@ -174,12 +166,6 @@ def _total(
     total: NDArray[np.float64] = coefficients[:, known].sum(axis=1)
     total += coefficients[:, last] / length[last] * length[last + 1 :].sum()
     return total
-
-
-def _pieces(user_hash: NDArray[np.uint64]) -> list[NDArray[np.int64]]:
-    """Return rows in pieces of some thousand users."""
-    part = user_hash % np.uint64(max(1, len(user_hash) // 200_000))
-    return [np.flatnonzero(part == k) for k in np.unique(part)]
 
 
 def _basis(workspace: Workspace, view: View, split: Split, response: ResponseModel) -> Basis:

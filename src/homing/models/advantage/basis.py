@@ -42,6 +42,13 @@ class Basis:
         responses = 2 * factors + np.arange(objectives)
         return np.concatenate([common, own, responses, np.full(self.domains, 2 * factors + objectives)])
 
+    def prior(self, objective: str) -> NDArray[np.float64]:
+        """Return float64 [columns]: one for the objective's own short-term response, zero for all else."""
+        result = np.zeros(len(self))
+        place = self.heads.index(objective)
+        result[len(self.centre) * (1 + self.channels) + place] = self.response_scale[place]
+        return result
+
     def __len__(self) -> int:
         return len(self.groups)
 

@@ -3,15 +3,16 @@
     E[outcome in window j | choice] - E[outcome in window j | hold] = basis . (first        for j = 0,
                                                                              c_j(half-life) later  else)
 
-with c_j the sum over the window's days d of 2^(-d / half-life). Both parts have normal priors around none,
-one variance a group of columns. Variances maximise the marginal likelihood of the scores (EM; Morris 1983,
-MacKay 1992), and so does the half-life, on a grid.
+with c_j the sum over the window's days d of 2^(-d / half-life). Both parts have normal priors, one variance a
+group of columns: the first around what the response model says, the later around none. Variances maximise the
+marginal likelihood of the scores (EM; Morris 1983, MacKay 1992). Half-lives, from a fourteenth of the horizon
+to a little over half of it, are averaged by their marginal likelihoods: a log seldom says which it is.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, log
+from math import log, nan
 from typing import Final
 
 import numpy as np
@@ -21,22 +22,23 @@ from homing.models.advantage.moments import EffectMoments
 
 Floats = NDArray[np.float64]
 
-_HALF_LIVES: Final = (0.5, 1.0, 2.0, 4.0, inf)  # in parts of a quarter of the horizon
+_HALF_LIVES: Final = (1 / 14, 1 / 7, 2 / 7, 4 / 7)  # of the horizon
 _WINDOWS: Final = 5
 _STEPS: Final = 500
 _CLOSE: Final = 1e-4  # relative change of a variance at which EM ends
 _LEAST: Final = 1e-12  # a variance in units of the least squares estimate's
+_NOTHING: Final = 1e-30  # a variance of what the log says nothing of
 
 
 @dataclass(frozen=True)
 class EffectCurve:
     """Effects of one unit of each column on one outcome."""
 
-    half_life: float  # days
+    half_life: float  # days, geometric mean
     first: Floats  # [columns] in the first window
     later: Floats  # [columns] in the windows after it, in total
     covariance: Floats  # [columns, columns] posterior, of first + later
-    log_evidence: float  # of the half-life, over that of no effect at all
+    log_evidence: float  # over that of the prior means alone
 
     @property
     def total(self) -> Floats:
@@ -50,54 +52,63 @@ def window_edges(horizon: int) -> tuple[int, ...]:
     return (0, *inner.tolist())
 
 
-def fit_curve(moments: EffectMoments, edges: tuple[int, ...], groups: NDArray[np.int64]) -> EffectCurve:
+def fit_curve(
+    moments: EffectMoments,
+    edges: tuple[int, ...],
+    groups: NDArray[np.int64],
+    prior: Floats | None = None,
+) -> EffectCurve:
     """Return the effects that moments say.
 
     Args:
         moments: of one outcome in the windows between `edges`.
         edges: days, from 0 to the horizon.
         groups: int64 [columns] which columns share a prior variance.
+        prior: float64 [columns] prior means of the first effects; None: zeros.
     """
     columns, windows = moments.score.shape[1], len(edges) - 1
+    prior = np.zeros(columns) if prior is None else prior
     scale = np.sqrt(np.maximum(np.einsum("jii->ji", moments.gram).max(axis=0), 0.0))
     used = np.flatnonzero(scale > 0)
-    if not len(used) or moments.users < 2:
-        nothing = np.zeros(columns)
-        return EffectCurve(inf, nothing, nothing, np.zeros((columns, columns)), 0.0)
+    if not len(used):
+        return EffectCurve(nan, prior, np.zeros(columns), np.zeros((columns, columns)), 0.0)
     per = 1 / scale[used]
     gram = moments.gram[:, used][:, :, used] * per[:, None] * per
-    score = (moments.score[:, used] * per).ravel()
+    score = moments.score[:, used] * per
+    score[0] -= gram[0] @ (prior[used] / per)
     every = (np.arange(windows)[:, None] * columns + used).ravel()
-    spread = moments.spread[np.ix_(every, every)] * np.tile(per, windows)[:, None] * np.tile(per, windows)
-    precision = np.asarray(np.linalg.inv(_steadied(spread, moments.users)), np.float64)
+    spread = (
+        moments.covariance()[np.ix_(every, every)] * np.tile(per, windows)[:, None] * np.tile(per, windows)
+    )
+    precision = np.asarray(np.linalg.pinv(spread, hermitian=True), np.float64)
     both = np.concatenate([groups[used], groups.max() + 1 + groups[used]])
-    found = []
-    for part in _HALF_LIVES:
-        half_life = part * edges[-1] / 4
+    k, half_lives = len(used), edges[-1] * np.array(_HALF_LIVES)
+    evidence, parts, covariances = [], [], []
+    for half_life in half_lives:
         shape = _shape(edges, half_life)
-        found.append((*_posterior(gram, score, precision, shape, both), half_life, shape))
-    evidence, mean, covariance, half_life, shape = max(found, key=lambda one: one[0])
-    k, rest = len(used), shape[1:].sum()
-    total = np.hstack([np.eye(k), rest * np.eye(k)])
-    first, later = np.zeros(columns), np.zeros(columns)
-    first[used], later[used] = mean[:k] * per, rest * mean[k:] * per
-    whole = np.zeros((columns, columns))
-    whole[np.ix_(used, used)] = (total @ covariance @ total.T) * per[:, None] * per
-    return EffectCurve(half_life, first, later, whole, evidence)
+        found, mean, covariance = _posterior(gram, score.ravel(), precision, shape, both)
+        rest = shape[1:].sum()
+        evidence.append(found)
+        parts.append(np.stack([mean[:k], rest * mean[k:]]))
+        total = np.hstack([np.eye(k), rest * np.eye(k)])
+        covariances.append(total @ covariance @ total.T)
+    weight = np.exp(np.array(evidence) - max(evidence))
+    average = float(max(evidence) + log(weight.mean()))
+    weight /= weight.sum()
+    first, later = np.tensordot(weight, np.array(parts), 1)
+    apart = np.array([part.sum(axis=0) - first - later for part in parts])
+    covariance = np.tensordot(weight, np.array(covariances) + apart[:, :, None] * apart[:, None, :], 1)
+    result = prior.copy(), np.zeros(columns), np.zeros((columns, columns))
+    result[0][used] += first * per
+    result[1][used] = later * per
+    result[2][np.ix_(used, used)] = covariance * per[:, None] * per
+    return EffectCurve(float(np.exp(weight @ np.log(half_lives))), *result, average)
 
 
 def _shape(edges: tuple[int, ...], half_life: float) -> Floats:
     """Return float64 [windows]: days of full effect in each."""
     days = np.exp(-log(2) / half_life * np.arange(edges[-1]))
     return np.add.reduceat(days, edges[:-1])
-
-
-def _steadied(spread: Floats, users: int) -> Floats:
-    """Return the scores' covariance with less of what few users cannot say: drawn to its diagonal."""
-    share = min(1.0, len(spread) / users)
-    least = 1e-9 * np.trace(spread) / len(spread)
-    steadied: Floats = (1 - share) * spread + np.diag(share * np.diag(spread) + least)
-    return steadied
 
 
 def _posterior(
@@ -114,7 +125,8 @@ def _posterior(
     pull = design.T @ precision @ score
     _, place = np.unique(groups, return_inverse=True)
     size = np.bincount(place)
-    variance = (size / np.maximum(np.bincount(place, np.diag(information)), 1e-300))[place]
+    known = np.bincount(place, np.diag(information))
+    variance = np.where(known > 0, size / np.where(known > 0, known, 1.0), _NOTHING)[place]
     least = variance * _LEAST
     for _ in range(_STEPS):
         inside = np.linalg.inv(information + np.diag(1 / variance))

@@ -5,7 +5,7 @@ Source: Robinson (1988), equation 2.2; Nie and Wager (2021), equation 4 (the R-l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -20,20 +20,37 @@ _MOST_WEIGHT: Final = 20.0  # of one decision, over the mean of all
 
 @dataclass(frozen=True)
 class EffectMoments:
-    """Sums over decisions, of one outcome in each of several windows; they add up over users."""
+    """Sums over decisions, of one outcome in several windows; they add up.
 
-    users: int
+    A decision that knows an outcome in a window knows it in all earlier ones.
+    """
+
+    decisions: int
     gram: Floats  # [windows, columns, columns] sum of w x x'
     score: Floats  # [windows, columns] sum of w x residual
-    spread: Floats  # [windows * columns, windows * columns] sum over users of their scores' outer products
+    square: Floats  # [windows, columns, columns] sum of w^2 x x'
+    weight: Floats  # [windows] sum of w^2
+    noise: Floats  # [windows, windows] sum of w^2 residual residual', where both are known
 
     def __add__(self, other: EffectMoments) -> EffectMoments:
         return EffectMoments(
-            self.users + other.users,
-            self.gram + other.gram,
-            self.score + other.score,
-            self.spread + other.spread,
+            *(getattr(self, field.name) + getattr(other, field.name) for field in fields(EffectMoments))
         )
+
+    def covariance(self) -> Floats:
+        """Return the covariance of the scores: float64 [windows * columns, windows * columns].
+
+        Choices are drawn anew each time, so scores of one user are uncorrelated, however much that user's
+        outcomes have to do with each other. The residuals' covariance is taken to be the same everywhere:
+        a covariance of the scores themselves knows rare outcomes by heart, and shrinks their effects away.
+        """
+        windows, columns = self.score.shape
+        last = np.maximum.outer(np.arange(windows), np.arange(windows))
+        per = np.divide(
+            self.noise, self.weight[last], out=np.zeros_like(self.noise), where=self.weight[last] > 0
+        )
+        blocks = per[:, :, None, None] * self.square[last]
+        return np.asarray(blocks.transpose(0, 2, 1, 3).reshape(windows * columns, windows * columns))
 
 
 def reference_weights(
@@ -65,30 +82,23 @@ def reference_weights(
     return np.asarray(np.minimum(weight, _MOST_WEIGHT * weight.mean()))
 
 
-def effect_moments(
-    centred: NDArray[np.float32], residuals: Floats, weight: Floats, user: NDArray[np.int64]
-) -> EffectMoments:
-    """Return the moments of decisions of whole users.
+def effect_moments(centred: NDArray[np.float32], residuals: Floats, weight: Floats) -> EffectMoments:
+    """Return the moments of decisions.
 
     Args:
         centred: float32 [rows, columns] the choice's basis minus its mean under the reference.
         residuals: float64 [rows, windows] outcome minus prediction; NaN where not known yet.
         weight: float64 [rows] of `reference_weights`.
-        user: int64 [rows]; scores of one user may depend on each other, those of two do not.
     """
     windows, columns = residuals.shape[1], centred.shape[1]
-    _, place = np.unique(user, return_inverse=True)
-    users = int(place.max(initial=-1)) + 1
-    gram = np.empty((windows, columns, columns))
-    scores = np.empty((users, windows, columns))
-    order = np.argsort(place, kind="stable")
-    first = np.flatnonzero(np.r_[True, np.diff(place[order]) > 0])
+    gram, square = np.zeros((2, windows, columns, columns))
+    score, total = np.zeros((windows, columns)), np.zeros(windows)
     for window in range(windows):
         known = np.isfinite(residuals[:, window])
-        w = np.where(known, weight, 0.0)
-        rows = centred[known].astype(np.float64)
-        gram[window] = rows.T @ (rows * w[known, None])
-        push = centred * (w * np.where(known, residuals[:, window], 0.0))[:, None]
-        scores[:, window] = np.add.reduceat(push[order], first) if users else 0.0
-    flat = scores.reshape(users, -1)
-    return EffectMoments(users, gram, scores.sum(axis=0), flat.T @ flat)
+        x, w = centred[known].astype(np.float64), weight[known]
+        gram[window] = x.T @ (x * w[:, None])
+        square[window] = x.T @ (x * (w * w)[:, None])
+        score[window] = x.T @ (w * residuals[known, window])
+        total[window] = w @ w
+    pushed = np.nan_to_num(residuals) * weight[:, None]
+    return EffectMoments(len(residuals), gram, score, square, total, pushed.T @ pushed)
