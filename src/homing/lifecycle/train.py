@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from homing.decision import resolve_temperature, utility
 from homing.decision.replay import batches, replay
 from homing.engine import over_shards, worker_count
-from homing.lifecycle.horizons import fit_by_fold, horizons, learn_effects, responding
+from homing.evaluation import folds_by_user
+from homing.lifecycle.effects import FOLDS, learn_effects
+from homing.lifecycle.horizons import horizons, responding
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, save_release, signed_weights
@@ -191,7 +193,8 @@ def _look_ahead(
 ) -> LongTermModel:
     from homing.models import LongTermModel
 
-    by_fold = fit_by_fold(lambda rows, _: _fit(view.config, examples, progress, rows), examples.user_hash)
+    fold = folds_by_user(examples.user_hash, FOLDS)
+    by_fold = tuple(_fit(view.config, examples, progress, fold != k) for k in range(FOLDS))
     advantage = learn_effects(workspace, view, split, watermark, response, by_fold, progress)
     return LongTermModel(response, advantage, tuple(view.config.objectives))
 
