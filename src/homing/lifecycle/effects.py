@@ -96,14 +96,14 @@ def learn_effects(
         residual = seen.outcome[:, windows] - predicted[:, windows]
         moments = effect_moments(centred, residual, weight)
         curves.append(fit_curve(moments, cuts, basis.groups, basis.prior(name)))
-        totals.append(_total(baseline.coefficients[:, windows], seen.outcome[:, windows], cuts))
+        totals.append(whole_horizon(baseline.coefficients[:, windows], seen.outcome[:, windows], cuts))
         first = windows.stop
         progress.update("effects", 0.9 + 0.1 * len(curves) / len(edges), name)
     whole = type(baseline)(baseline.scale, baseline.cardinalities, np.stack(totals, axis=1))
     return Advantage(tuple(days), tuple(days.values()), basis, tuple(curves), whole)
 
 
-def _total(
+def whole_horizon(
     coefficients: NDArray[np.float64], outcome: NDArray[np.float32], edges: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """Return the baseline of the whole horizon; a window that no row knows is as the last that some do."""
