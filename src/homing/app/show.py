@@ -12,7 +12,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from homing.lifecycle.evaluate import Evaluated
-    from homing.lifecycle.explain import Explanation
+    from homing.lifecycle.explain import Effect, Explanation, Option
     from homing.lifecycle.plan import Planned
     from homing.lifecycle.simulate import Simulated
     from homing.lifecycle.train import Trained
@@ -337,7 +337,7 @@ def explained(console: Console, result: Explanation, shown: int = 12) -> None:
         (
             ("> " if option.chosen else "  ") + (option.message or "hold"),
             option.channel or "",
-            "" if option.slot_start is None else option.slot_start[5:16].replace("T", " "),
+            _slot(option),
             f"{option.probability:.4f}",
             f"{option.utility:.3g}",
             *(f"{option.values[name]:.3g}" for name in names),
@@ -360,24 +360,34 @@ def _now_and_later(console: Console, result: Explanation, shown: int) -> None:
     sends = [option for option in result.options if option.message is not None]
     if not sends:
         return
-    names = list(sends[0].effects)
+    lasting = {name: any(send.effects[name].later for send in sends) for name in sends[0].effects}
+
+    def told(effect: Effect, lasts: bool) -> str:
+        return f"{effect.now:+.2g} / {effect.later:+.2g}" if lasts else f"{effect.now:+.2g}"
+
     rows = [
         (
-            option.message,
-            option.channel or "",
-            *(f"{option.effects[name].now:+.3g} / {option.effects[name].later:+.3g}" for name in names),
+            send.message,
+            send.channel or "",
+            _slot(send),
+            *(told(send.effects[name], lasts) for name, lasts in lasting.items()),
         )
-        for option in sends[:shown]
+        for send in sends[:shown]
     ]
-    heads = ("now / later, against hold", "channel", *names)
-    table(console, "What each send changes", heads, rows, left=2)
-    best = max(sends, key=lambda option: option.effects["utility"].now + option.effects["utility"].later)
+    heads = ("candidate", "channel", "slot (UTC)", *lasting)
+    table(console, "What each send changes against hold: now / later", heads, rows, left=3)
+    best = max(sends, key=lambda send: send.utility)
     worth = best.effects["utility"]
     wins = "it beats hold" if worth.now + worth.later > 0 else "hold wins"
     console.print(
         f"The best send, {best.message} by {best.channel}, is worth {worth.now:+.3g} now and "
         f"{worth.later:+.3g} later; {wins}."
     )
+    console.print()
+
+
+def _slot(option: Option) -> str:
+    return "" if option.slot_start is None else option.slot_start[5:16].replace("T", " ")
 
 
 def config_keys(console: Console, keys: Sequence[Key]) -> None:
