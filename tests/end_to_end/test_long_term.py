@@ -1,20 +1,26 @@
 """Objectives with a horizon, through the whole job: training, evaluation, explanations and a plan."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from homing.decision.replay import replay
+from homing.lifecycle.effects import learn_effects
 from homing.lifecycle.evaluate import Evaluated, evaluate
 from homing.lifecycle.explain import explain_user
 from homing.lifecycle.plan import plan
+from homing.lifecycle.progress import Silent
 from homing.lifecycle.release import load_release
 from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import Trained, train
 from homing.models import LongTermModel
+from homing.schema import InputError
 from homing.schema.times import DAY, format_time
 from homing.simulator import Setup
 from homing.store import Workspace, ingest, load_shard
@@ -67,6 +73,7 @@ threads = 1
 @dataclass(frozen=True)
 class Lived:
     workspace: Workspace
+    log: Path  # the files that were ingested
     end: int  # us
     trained: Trained
     evaluated: Evaluated
@@ -79,7 +86,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
     log = simulate(folder / "log", "streaming", Setup(USERS, DAYS), "random", workspace.config)
     ingest(workspace, [folder / "log"])
     trained = train(workspace)
-    return Lived(workspace, log.end, trained, evaluate(workspace, ["candidate", "hold"]))
+    return Lived(workspace, folder / "log", log.end, trained, evaluate(workspace, ["candidate", "hold"]))
 
 
 def long_term(lived: Lived) -> LongTermModel:
@@ -151,3 +158,22 @@ def test_a_plan_is_drawn_from_long_term_values(lived: Lived) -> None:
     planned = plan(lived.workspace, lived.end)
     assert planned.release == lived.trained.release.id
     assert planned.added == USERS
+
+
+def test_a_log_without_chance_is_an_error(lived: Lived, tmp_path: Path) -> None:
+    shutil.copytree(lived.log, tmp_path / "log")
+    for file in (tmp_path / "log").rglob("decisions*.parquet"):
+        pl.read_parquet(file).with_columns(propensity=pl.lit(1.0)).write_parquet(file)
+    workspace = Workspace.create(tmp_path / "workspace", TOML)
+    ingest(workspace, [tmp_path / "log"])
+    release, response = lived.trained.release, long_term(lived).response
+    with pytest.raises(InputError, match="a horizon needs a log with propensities below 1"):
+        learn_effects(
+            workspace,
+            release.view,
+            release.split,
+            release.watermark,
+            response,
+            (response, response),
+            Silent(),
+        )

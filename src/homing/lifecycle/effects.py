@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -99,7 +99,7 @@ def learn_effects(
         totals.append(whole_horizon(baseline.coefficients[:, windows], seen.outcome[:, windows], cuts))
         first = windows.stop
         progress.update("effects", 0.9 + 0.1 * len(curves) / len(edges), name)
-    whole = type(baseline)(baseline.scale, baseline.cardinalities, np.stack(totals, axis=1))
+    whole = replace(baseline, coefficients=np.stack(totals, axis=1))
     return Advantage(tuple(days), tuple(days.values()), basis, tuple(curves), whole)
 
 
