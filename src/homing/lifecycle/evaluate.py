@@ -20,6 +20,7 @@ from homing.evaluation import folds_by_user
 from homing.lifecycle.alerts import evaluation_alerts, soundness
 from homing.lifecycle.estimates import compare_logs, objective_values
 from homing.lifecycle.held_out_prices import with_prices
+from homing.lifecycle.horizons import realised
 from homing.lifecycle.policies import ALIASES, logging_releases, make_policy, policy_names
 from homing.lifecycle.population import Portrait, todays_users
 from homing.lifecycle.progress import Progress, Silent, Timings
@@ -96,7 +97,9 @@ def evaluate(
     sweep = [policy for k in range(len(release.objectives)) for policy in _reweighted(release, k)]
 
     watermark = observed_until(workspace)
-    shortest = min(parse_duration(objective.window) for objective in release.view.config.objectives.values())
+    shortest = min(
+        parse_duration(objective.window) for objective in realised(release.view.config).objectives.values()
+    )
 
     def assigned(shard: Shard) -> NDArray[np.int8]:
         """Return the part of each decision; one without outcomes yet, as of a plan, is left out."""
@@ -177,7 +180,7 @@ def _conclude(
     unmet: Sequence[str] | None,
     timings: Timings,
 ) -> Record:
-    config = workspace.config
+    config = realised(workspace.config)
     tables = objective_values(config, release, [policy.name for policy in named], held_out)
     faults, checks = propensities(vocabularies, held_out, config.evaluation.confidence)
     learned = [policy.name for policy in named].index("learned")
@@ -252,7 +255,7 @@ def _cross_fit(release: Release, chosen: Chosen, compared: Sequence[int], progre
         models[group, k] = fit_response(
             chosen.features,
             chosen.outcome,
-            heads_of(config),
+            heads_of(realised(config)),
             rows[~held],
             rows[held],
             config.training,

@@ -14,10 +14,18 @@ from numpy.typing import NDArray
 from homing.decision import Context, Prices, Softmax, build_candidates, candidate_set_hash, utility
 from homing.lifecycle.experiment.arms import underway_at
 from homing.lifecycle.prices import KeptPrices, kept_prices, prices_of, runs_with_prices
-from homing.lifecycle.release import load_release
-from homing.schema import Candidates, Instants
+from homing.lifecycle.release import Release, load_release
+from homing.schema import Candidates, Features, Instants
 from homing.schema.times import MISSING, check_epoch, format_time
 from homing.store import DecisionPlace, UserPlace, Workspace, find_decision, find_user, load_shard
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a candidate changes against hold: by itself on its first day, and on the days after it."""
+
+    now: float
+    later: float
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Option:
     utility: float  # before prices
     prices: Mapping[str, float]  # utility that it pays for its use of budgets, by budget, where not 0
     values: Mapping[str, float]  # by objective
+    effects: Mapping[str, Effect]  # by objective, in its unit, and "utility"; empty without a horizon
     chosen: bool
 
 
@@ -117,6 +126,7 @@ def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlac
     share = policy.probabilities(context)
     paid = [] if prices is None else _paid(prices, context)
     worth = utility(values, policy.weights if isinstance(policy, Softmax) else release.weights)
+    effects = _effects(release, features)
     vocabularies = shard.vocabularies
     chosen = np.zeros(len(candidates), np.bool_)
     same_set = None
@@ -138,6 +148,7 @@ def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlac
             utility=float(worth[place]),
             prices=paid[place] if paid else {},
             values={name: float(v) for name, v in zip(release.objectives, values[place], strict=True)},
+            effects=effects[place] if effects else {},
             chosen=bool(chosen[place]),
         )
         for place, code in enumerate(candidates.message.tolist())
@@ -185,6 +196,21 @@ def _paid(prices: Prices, context: Context) -> list[dict[str, float]]:
     arm = prices.limits.arms(context.shard, candidates)
     terms = prices.terms(arm, candidates.offsets, context.values)
     return [{name: float(v) for name, v in zip(names, row, strict=True) if v != 0} for row in terms]
+
+
+def _effects(release: Release, features: Features) -> list[dict[str, Effect]]:
+    """Return each candidate's effects by objective, and in utility; none where no objective has a horizon."""
+    from homing.models import LongTermModel
+
+    if not isinstance(release.model, LongTermModel):
+        return []
+    now, later = release.model.effects(features)
+    found = []
+    for first, then in zip(now, later, strict=True):
+        pairs = zip(release.objectives, first, then, strict=True)
+        of = {name: Effect(float(a), float(b)) for name, a, b in pairs}
+        found.append({"utility": Effect(float(first @ release.weights), float(then @ release.weights)), **of})
+    return found
 
 
 def _is_choice(

@@ -21,7 +21,7 @@ from homing.schema import Config, Vocabularies, WorkspaceError, parse_config
 from homing.state import StateLayout
 
 if TYPE_CHECKING:
-    from homing.models import ResponseModel
+    from homing.models import LongTermModel, ResponseModel
     from homing.store import Workspace
 
 _CURRENT = "current"
@@ -40,7 +40,7 @@ class Release:
     split: Split
     watermark: int  # of the ledger that it was trained on, us
     view: View
-    model: ResponseModel
+    model: ResponseModel | LongTermModel
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -114,7 +114,7 @@ def load_release(
     Raises:
         WorkspaceError: there is none, or none of that name, or its files are not those that were saved.
     """
-    from homing.models import ResponseModel
+    from homing.models import load_value_model
 
     name = name or current_release(workspace)
     if name is None:
@@ -131,7 +131,7 @@ def load_release(
     facts = json.loads((folder / "release.json").read_text())
     config = parse_config(facts["config"], f"{name}/release.json")
     threads = config.engine.threads if threads is None else threads
-    model = ResponseModel.load(folder / "model", config.training.device, threads)
+    model = load_value_model(folder / "model", tuple(config.objectives), config.training.device, threads)
     layout = dataclasses.replace(StateLayout.from_config(config, vocabularies), threads=threads)
     view = View(config, layout, model.spec, np.array(facts["rhythm"], np.float32))
     return Release(

@@ -53,7 +53,11 @@ class Split:
 
 
 def plan_split(
-    epochs: NDArray[np.int64], counts: NDArray[np.int64], window: int, training: Training
+    epochs: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    window: int,
+    training: Training,
+    long_term: bool = False,
 ) -> Split:
     """Place the boundaries.
 
@@ -63,6 +67,8 @@ def plan_split(
         window: longest outcome window, us. A split by time leaves a gap of it before the test period,
             and calibrates on the last decisions before the gap.
         training: shares and kind.
+        long_term: some objective has a horizon. `auto` then splits by user: a gap of a horizon would leave
+            nothing of most logs, and the newest decisions are the ones whose long outcomes are not known.
 
     Raises:
         InputError: there are no such decisions.
@@ -75,7 +81,7 @@ def plan_split(
         )
     kind = training.split
     if kind == "auto":
-        kind = "time" if len(epochs) >= _TIME_SPLIT_EPOCHS else "user"
+        kind = "time" if len(epochs) >= _TIME_SPLIT_EPOCHS and not long_term else "user"
     keep = min(1.0, training.max_rows / total)
     first_test = 1 - training.test_share
     first_calibration = first_test - training.calibration_share

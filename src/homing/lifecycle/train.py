@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from homing.decision import resolve_temperature, utility
 from homing.decision.replay import batches, replay
 from homing.engine import over_shards, worker_count
+from homing.evaluation import folds_by_user
+from homing.lifecycle.effects import FOLDS, learn_effects
+from homing.lifecycle.horizons import horizons, responding
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, save_release, signed_weights
@@ -30,7 +33,7 @@ from homing.state import StateLayout, feature_spec, population_rhythm
 from homing.store import Workspace, load_shard
 
 if TYPE_CHECKING:
-    from homing.models import Head, ResponseModel
+    from homing.models import Head, LongTermModel, ResponseModel
 
 _TEMPERATURE_ROWS = 20_000  # decisions on which the automatic temperature is found
 
@@ -49,6 +52,7 @@ class _Examples:
     features: Features  # one candidate, the chosen one, a row
     outcomes: NDArray[np.float32]  # [rows, objectives]
     part: NDArray[np.int8]  # [rows] TRAIN or CALIBRATION
+    user_hash: NDArray[np.uint64]  # [rows]
 
 
 def train(workspace: Workspace, progress: Progress | None = None) -> Trained:
@@ -66,7 +70,11 @@ def train(workspace: Workspace, progress: Progress | None = None) -> Trained:
     with timings.measure("replay"):
         examples = _examples(workspace, view, split, watermark, progress)
     with timings.measure("fit"):
-        model = _fit(config, examples, progress)
+        response = _fit(config, examples, progress)
+    model: ResponseModel | LongTermModel = response
+    if horizons(config):
+        with timings.measure("effects"):
+            model = _look_ahead(workspace, view, split, watermark, examples, response, progress)
     with timings.measure("temperature"):
         overall, single = _temperatures(workspace, view, model, split, progress)
     release = Release("", config, tuple(config.objectives), overall, single, split, watermark, view, model)
@@ -95,7 +103,11 @@ def survey(workspace: Workspace, watermark: int, progress: Progress) -> tuple[Sp
         progress.update("survey", (partition + 1) / ledger.partitions / 2)
     epochs = np.array(sorted(tally), np.int64)
     split = plan_split(
-        epochs, np.array([tally[epoch] for epoch in epochs.tolist()], np.int64), window, config.training
+        epochs,
+        np.array([tally[epoch] for epoch in epochs.tolist()], np.int64),
+        window,
+        config.training,
+        long_term=bool(horizons(config)),
     )
     rhythm = np.zeros(168, np.float64)
     for partition in range(ledger.partitions):
@@ -109,17 +121,19 @@ def _examples(
     workspace: Workspace, view: View, split: Split, watermark: int, progress: Progress
 ) -> _Examples:
     until, partitions = split.outcomes_until(watermark), workspace.ledger.partitions
+    counted = responding(view.config)
 
     def of_shard(partition: int) -> list[_Examples]:
         shard = load_shard(workspace, partition).shard
         part = split.assign(shard.users, shard.decisions.user, shard.decisions.epoch_at)
         found = []
         for row in batches(shard.decisions, (part == TRAIN) | (part == CALIBRATION)):
-            followed = outcomes_of(shard, row, view.config, until)
+            followed = outcomes_of(shard, row, counted, until)
             known = np.isfinite(followed).any(axis=1)
             if known.any():
                 features = view.features(shard, chosen_candidates(shard, row[known]))
-                found.append(_Examples(features, followed[known], part[row[known]]))
+                hashes = shard.users.hash[shard.decisions.user[row[known]], 0]
+                found.append(_Examples(features, followed[known], part[row[known]], hashes))
         return found
 
     examples = []
@@ -133,6 +147,7 @@ def _examples(
         Features.concatenate([one.features for one in examples]),
         np.concatenate([one.outcomes for one in examples]),
         np.concatenate([one.part for one in examples]),
+        np.concatenate([one.user_hash for one in examples]),
     )
 
 
@@ -149,23 +164,43 @@ def heads_of(config: Config) -> tuple[Head, ...]:
     return tuple(head(name, objective) for name, objective in config.objectives.items())
 
 
-def _fit(config: Config, examples: _Examples, progress: Progress) -> ResponseModel:
+def _fit(
+    config: Config, examples: _Examples, progress: Progress, rows: NDArray[np.bool_] | None = None
+) -> ResponseModel:
     from homing.models import fit_response
 
+    rows = np.ones(len(examples.part), np.bool_) if rows is None else rows
     return fit_response(
         examples.features,
         examples.outcomes,
-        heads_of(config),
-        np.flatnonzero(examples.part == TRAIN),
-        np.flatnonzero(examples.part == CALIBRATION),
+        heads_of(responding(config)),
+        np.flatnonzero(rows & (examples.part == TRAIN)),
+        np.flatnonzero(rows & (examples.part == CALIBRATION)),
         config.training,
         config.engine.threads,
         lambda done, note: progress.update("fit", done, note),
     )
 
 
+def _look_ahead(
+    workspace: Workspace,
+    view: View,
+    split: Split,
+    watermark: int,
+    examples: _Examples,
+    response: ResponseModel,
+    progress: Progress,
+) -> LongTermModel:
+    from homing.models import LongTermModel
+
+    fold = folds_by_user(examples.user_hash, FOLDS)
+    by_fold = tuple(_fit(view.config, examples, progress, fold != k) for k in range(FOLDS))
+    advantage = learn_effects(workspace, view, split, watermark, response, by_fold, progress)
+    return LongTermModel(response, advantage, tuple(view.config.objectives))
+
+
 def _temperatures(
-    workspace: Workspace, view: View, model: ResponseModel, split: Split, progress: Progress
+    workspace: Workspace, view: View, model: ResponseModel | LongTermModel, split: Split, progress: Progress
 ) -> tuple[float, tuple[float, ...]]:
     """Return the temperature for the configured weights, and one for each objective alone."""
     config = view.config
@@ -188,7 +223,7 @@ def _temperatures(
 
 
 def _values_on_calibration(
-    workspace: Workspace, view: View, model: ResponseModel, split: Split
+    workspace: Workspace, view: View, model: ResponseModel | LongTermModel, split: Split
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return values [n, objectives] and candidates [rows] of a sample of calibration decisions."""
     values, counts, wanted = [], [], _TEMPERATURE_ROWS

@@ -22,6 +22,7 @@ from homing.engine import over_shards, worker_count
 from homing.lifecycle.contender import Contender
 from homing.lifecycle.entrants import made
 from homing.lifecycle.ground import Ground
+from homing.lifecycle.horizons import realised
 from homing.lifecycle.measures import lives
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
@@ -139,7 +140,7 @@ def _outcomes(run: Rollout, config: Config, since: int) -> tuple[NDArray[np.floa
     """Return each person's decisions from `since` (us) on with complete outcomes, and the sums of these."""
     shard = run.shard()
     row = np.flatnonzero(shard.decisions.epoch_at >= since)
-    followed = outcomes_of(shard, row, config, run.world.now).astype(np.float64)
+    followed = outcomes_of(shard, row, realised(config), run.world.now).astype(np.float64)
     complete = np.isfinite(followed).all(axis=1)
     user, people = shard.decisions.user[row[complete]], len(shard.users)
     sums = [np.bincount(user, column, minlength=people) for column in followed[complete].T]

@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from homing.models.fit import fit_response
     from homing.models.heads import Head
+    from homing.models.long_term import LongTermModel, load_value_model
     from homing.models.response import ResponseModel
     from homing.models.summary import TrainingSummary
 
-__all__ = ["Head", "ResponseModel", "TrainingSummary", "fit_response"]
+__all__ = ["Head", "LongTermModel", "ResponseModel", "TrainingSummary", "fit_response", "load_value_model"]
 
-_HOMES = {"Head": "heads", "ResponseModel": "response", "TrainingSummary": "summary", "fit_response": "fit"}
+_HOMES = {
+    "Head": "heads",
+    "LongTermModel": "long_term",
+    "ResponseModel": "response",
+    "TrainingSummary": "summary",
+    "fit_response": "fit",
+    "load_value_model": "long_term",
+}
 
 
 def __getattr__(name: str) -> object:

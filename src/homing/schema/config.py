@@ -20,6 +20,8 @@ from homing.schema.section import Clock, Duration, Section, Share, Time, Zone
 from homing.schema.times import DAY, parse_duration
 from homing.schema.vocabulary import EVENT_TYPES
 
+_LEAST_HORIZON = 2  # days
+
 
 class Workspace(Section):
     """What the workspace is called and how it derives its randomness."""
@@ -99,6 +101,26 @@ class Objective(Section):
     guardrail: float | None = Field(
         None, description="Worst acceptable mean outcome; the report warns where a policy passes it."
     )
+    horizon: Duration | None = Field(
+        None,
+        description="Decide by what becomes of the user within this many days, not only by the window: the "
+        "outcome is then how often, how much or on how many days it happens until then.",
+    )
+
+    @model_validator(mode="after")
+    def _long_term(self) -> Self:
+        if self.horizon is None:
+            return self
+        days = parse_duration(self.horizon) / DAY
+        if days != int(days) or days < _LEAST_HORIZON:
+            raise ValueError(f"horizon == {self.horizon!r}, must be whole days, at least {_LEAST_HORIZON}d")
+        if parse_duration(self.horizon) < parse_duration(self.window):
+            raise ValueError(f"horizon == {self.horizon!r}, must be at least window == {self.window!r}")
+        if self.scope != "user":
+            raise ValueError(
+                f"horizon needs scope == 'user', not {self.scope!r}: later days name no decision"
+            )
+        return self
 
     @property
     def signed_weight(self) -> float:

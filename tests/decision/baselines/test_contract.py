@@ -71,7 +71,7 @@ def test_a_distribution_over_what_is_eligible(name, seed, transactional):
     assert (p[alone] == 1).all()  # nothing to send is hold
     forced = given_.forced[given_.forced >= 0]
     assert (p[forced] == 1).all()
-    drawn, _ = decide(shard, rows, policy, RULES, values_of, lambda c: np.abs(values_of(c)))
+    drawn, _ = decide(shard, rows, policy, RULES, values_of)
     keys = (candidates.opportunity, candidates.channel, candidates.slot_start)
     offered = set(zip(candidates.row, *keys, strict=True))
     sent = np.flatnonzero(drawn.message >= 0)

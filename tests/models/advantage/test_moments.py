@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homing.models.advantage import effect_moments, reference_weights
+from homing.schema import InputError
+
+
+def test_weights_by_hand() -> None:
+    # two sends beside hold; the reference holds with 0.5, so each send has 0.25
+    weights = reference_weights(
+        np.array([0.5, 0.25, 0.125]), np.array([True, False, False]), np.array([3, 3, 3]), 0.5
+    )
+    np.testing.assert_allclose(weights, [1.0, 1.0, 2.0])
+
+
+def test_weights_make_the_mean_of_the_choice_known() -> None:
+    draw = np.random.default_rng(0)
+    rows, share = 200_000, 0.3
+    spread = np.array([0.6, 0.3, 0.1])  # of the log, over hold and two sends
+    choice = draw.choice(3, rows, p=spread)
+    weights = reference_weights(spread[choice], choice == 0, np.full(rows, 3), share)
+    found = [float(np.mean(weights * (choice == k))) for k in range(3)]
+    np.testing.assert_allclose(found, [0.3, 0.35, 0.35], atol=0.01)
+
+
+def test_weights_are_cut() -> None:
+    propensity = np.full(1_000, 0.5)
+    propensity[0] = 1e-9
+    weights = reference_weights(propensity, np.ones(1_000, np.bool_), np.full(1_000, 2), 0.5)
+    assert weights.max() <= 20 * 1e9 / 1_000 * 1.01
+
+
+@pytest.mark.parametrize(
+    ("propensity", "candidates", "word"), [(0.0, 2, "propensity == 0"), (0.5, 1, "candidates == 1")]
+)
+def test_bad_rows(propensity: float, candidates: int, word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        reference_weights(np.array([propensity]), np.array([True]), np.array([candidates]), 0.5)
+
+
+def test_moments_by_hand() -> None:
+    centred = np.array([[1.0], [-1.0], [2.0]], np.float32)
+    residuals = np.array([[3.0, 2.0], [1.0, np.nan], [np.nan, np.nan]])
+    found = effect_moments(centred, residuals, np.array([1.0, 2.0, 1.0]))
+    assert found.decisions == 3
+    np.testing.assert_allclose(found.gram.ravel(), [3.0, 1.0])  # 1 x 1 + 2 x 1; the third is not known
+    np.testing.assert_allclose(found.score.ravel(), [1.0, 2.0])  # 3 - 2
+    np.testing.assert_allclose(found.square.ravel(), [5.0, 1.0])  # 1 x 1 + 4 x 1
+    np.testing.assert_allclose(found.weight, [5.0, 1.0])
+    np.testing.assert_allclose(found.noise, [[13.0, 6.0], [6.0, 4.0]])  # 9 + 4 x 1
+    np.testing.assert_allclose(found.covariance(), [[13.0, 6.0], [6.0, 4.0]])
+
+
+@given(st.integers(2, 40), st.integers(1, 3), st.integers(0, 1_000))
+def test_moments_add_up(rows: int, windows: int, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    centred = draw.normal(size=(rows, 2)).astype(np.float32)
+    residuals = draw.normal(size=(rows, windows))
+    residuals[np.arange(windows) >= draw.integers(0, windows + 1, rows)[:, None]] = np.nan
+    weight, part = draw.random(rows), draw.random(rows) < 0.5
+    whole = effect_moments(centred, residuals, weight)
+    both = effect_moments(centred[part], residuals[part], weight[part]) + effect_moments(
+        centred[~part], residuals[~part], weight[~part]
+    )
+    assert both.decisions == whole.decisions
+    for name in ("gram", "score", "square", "weight", "noise"):
+        np.testing.assert_allclose(getattr(both, name), getattr(whole, name), atol=1e-9)
+    np.testing.assert_allclose(both.covariance(), whole.covariance(), atol=1e-9)
+
+
+def test_covariance_is_that_of_scores() -> None:
+    draw = np.random.default_rng(3)
+    scores = []
+    for _ in range(2_000):
+        x = draw.normal(size=(50, 2)).astype(np.float32)
+        common = draw.normal(size=(50, 1))
+        scores.append(effect_moments(x, common + draw.normal(size=(50, 2)), np.ones(50)))
+    found = np.mean([one.covariance() for one in scores], axis=0)
+    seen = np.cov(np.array([one.score.ravel() for one in scores]).T)
+    np.testing.assert_allclose(found, seen, atol=8.0)  # of 100 and 50
