@@ -49,6 +49,7 @@ def by_state(values: np.ndarray) -> np.ndarray:
     return values.reshape(*LOGGER.shape, 2)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     ("policy", "error"), [(Logged(), 0.15), pytest.param(Sampled(), 0.2, marks=pytest.mark.e2e)]
 )
@@ -75,11 +76,13 @@ def test_fitted_q_of_another_policy(log: Transitions) -> None:
     assert np.abs(q - truth).max() < 0.5 * np.abs(truth - logged).min()
 
 
+@pytest.mark.e2e
 def test_horizon_0_is_the_mean_reward(log: Transitions) -> None:
     found = fit_values(FittedQ(Logged()), log, (0, 0), TABULAR)
     assert by_state(found.values(**EVERY).mean)[:3] == pytest.approx(PROCESS.reward[:3], abs=0.04)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     "algorithm",
     [
@@ -131,6 +134,7 @@ def test_a_centred_ensemble(log: Transitions) -> None:
     assert (values.low(1) == values.mean - values.spread).all()
 
 
+@pytest.mark.e2e
 def test_the_same_seed_gives_the_same_values_and_a_stream_comes_close(tmp_path: Path) -> None:
     log = messaging(users=600)
     quick = dataclasses.replace(TABULAR, steps=60)

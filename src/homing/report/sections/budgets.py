@@ -180,12 +180,12 @@ def _points(curve: BudgetCurve) -> Table:
         (f"Size of {curve.budget}", "Objective", "By price alone", "Expected utility", "Used", "Price"),
         tuple(
             (
-                Cell(significant(point.size), point.size, detail=f"{significant(point.factor)}{THIN}×"),
-                Cell(significant(point.objective, 6), point.objective),
-                Cell(significant(point.first_order, 6), point.first_order),
-                Cell(significant(point.value, 6), point.value),
+                _cell(point.size, detail=f"{significant(point.factor)}{THIN}×"),
+                _cell(point.objective, 6),
+                _cell(point.first_order, 6),
+                _cell(point.value, 6),
                 number_cell(point.used),
-                Cell(significant(point.price), point.price, detail="" if point.met else "cannot be kept"),
+                _cell(point.price, detail="" if point.met else "cannot be kept"),
             )
             for point in curve.points
         ),
@@ -193,6 +193,10 @@ def _points(curve: BudgetCurve) -> Table:
         folded=True,
         strong=frozenset(place for place, point in enumerate(curve.points) if point.factor == 1),
     )
+
+
+def _cell(value: float, digits: int = 3, detail: str = "") -> Cell:
+    return Cell(significant(value, digits), value if isfinite(value) else None, detail=detail)
 
 
 def _name(use: BudgetUse, several: bool) -> str:
