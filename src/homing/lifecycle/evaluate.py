@@ -20,7 +20,7 @@ from homing.decision import Policy, Softmax
 from homing.evaluation import folds_by_user
 from homing.lifecycle.alerts import evaluation_alerts
 from homing.lifecycle.estimates import compare_logs, objective_values
-from homing.lifecycle.horizons import realised
+from homing.lifecycle.horizons import over_horizons
 from homing.lifecycle.policies import ALIASES, make_policy, policy_names
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.quality import model_quality, propensities, qini_curves
@@ -87,7 +87,8 @@ def evaluate(
 
     watermark = observed_until(workspace)
     shortest = min(
-        parse_duration(objective.window) for objective in realised(release.view.config).objectives.values()
+        parse_duration(objective.window)
+        for objective in over_horizons(release.view.config).objectives.values()
     )
 
     def assigned(shard: Shard) -> NDArray[np.int8]:
@@ -133,7 +134,7 @@ def _conclude(
     compared: Sequence[int],
     timings: Timings,
 ) -> Record:
-    config = realised(workspace.config)
+    config = over_horizons(workspace.config)
     held_out = (
         valued
         if valued.test.all()
@@ -200,7 +201,7 @@ def _cross_fit(release: Release, chosen: Chosen, compared: Sequence[int], progre
         models[group, k] = fit_response(
             chosen.features,
             chosen.outcome,
-            heads_of(realised(config)),
+            heads_of(over_horizons(config)),
             rows[~held],
             rows[held],
             config.training,

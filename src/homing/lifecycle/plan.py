@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from homing.decision import decide
 from homing.engine import over_shards, worker_count
+from homing.lifecycle.estimates import unit_of
+from homing.lifecycle.horizons import over_horizons
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, load_release
@@ -222,6 +224,7 @@ def _schedule(
     names, kinds = vocabularies.messages.names, vocabularies.categories.names
     top = np.argsort(-tally.by_message, kind="stable")[:_MESSAGES_SHOWN]
     by_category = np.bincount(category, weights=tally.by_message, minlength=len(kinds))
+    counted = over_horizons(release.config)
     return Schedule(
         epoch_at=format_time(at),
         users=tally.users,
@@ -258,7 +261,7 @@ def _schedule(
         expected=tuple(
             Expected(
                 name,
-                "rate" if release.config.objectives[name].aggregate == "any" else "number",
+                unit_of(counted.objectives[name]),
                 float(tally.values[k] / max(tally.users, 1)),
                 float(tally.hold_values[k] / max(tally.users, 1)),
             )
