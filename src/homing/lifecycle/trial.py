@@ -73,7 +73,7 @@ def hold_trial(
         progress: where to report.
 
     Raises:
-        InputError: the trial is shorter than a window or horizon of the objectives, or an arm is nearly empty.
+        InputError: the trial is shorter than a window or horizon of objectives, or an arm is nearly empty.
     """
     progress, timings, config = progress or Silent(), Timings(), over_horizons(ground.config)
     setup = dataclasses.replace(setup, channels=tuple(config.channels))
