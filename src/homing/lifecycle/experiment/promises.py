@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from homing.experiments import Moments, from_arrays, levels, ratio
 from homing.lifecycle.experiment.measuring import Measured
+from homing.lifecycle.horizons import over_horizons
 from homing.lifecycle.record import load_record
 from homing.lifecycle.release import current_release
 from homing.lifecycle.replay import outcomes_of
@@ -96,7 +97,7 @@ def _per_decision(workspace: Workspace, record: Record, measured: Measured, unti
         row = np.flatnonzero(
             (log.epoch_at < until) & mine[log.user] & (log.epoch_at >= users.assigned_at[log.user])
         )
-        followed = outcomes_of(shard, row, config, until).astype(np.float64)
+        followed = outcomes_of(shard, row, over_horizons(config), until).astype(np.float64)
         whole = np.isfinite(followed).all(axis=1)
         user = log.user[row[whole]]
         inside = np.flatnonzero(np.bincount(user, minlength=len(mine)) > 0)
