@@ -14,11 +14,13 @@ from homing.decision.replay import replay
 from homing.lifecycle.effects import learn_effects
 from homing.lifecycle.evaluate import Evaluated, evaluate
 from homing.lifecycle.explain import explain_user
+from homing.lifecycle.ground import Ground
 from homing.lifecycle.plan import plan
 from homing.lifecycle.progress import Silent
 from homing.lifecycle.release import load_release
 from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import Trained, train
+from homing.lifecycle.trial import hold_trial
 from homing.models import LongTermModel
 from homing.schema import InputError
 from homing.schema.times import DAY, format_time
@@ -158,6 +160,14 @@ def test_a_plan_is_drawn_from_long_term_values(lived: Lived) -> None:
     planned = plan(lived.workspace, lived.end)
     assert planned.release == lived.trained.release.id
     assert planned.added == USERS
+    units = {expected.objective: expected.unit for expected in planned.schedule.expected}
+    assert units == {"conversion": "number", "retention": "number", "engagement": "number"}
+
+
+def test_a_trial_lasts_as_long_as_a_horizon(lived: Lived) -> None:
+    ground = Ground.of(lived.workspace)
+    with pytest.raises(InputError, match="trial == 13 days, must be at least as long as"):
+        hold_trial("streaming", Setup(USERS, DAYS + 13), DAYS, ground, lived.evaluated.values)
 
 
 def test_a_log_without_chance_is_an_error(lived: Lived, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from homing.lifecycle.effects import whole_horizon
-from homing.lifecycle.horizons import horizons, realised, responding
+from homing.lifecycle.horizons import horizons, over_horizons, responding
 from homing.lifecycle.splits import plan_split
 from homing.schema import Config, ConfigError, parse_config
 from homing.schema.config import Training
@@ -61,15 +61,15 @@ def test_horizons_are_days_of_those_that_have_one() -> None:
     assert horizons(Config()) == {}
 
 
-def test_realised_counts_over_the_horizon() -> None:
-    found = realised(config()).objectives
+def test_it_counts_over_the_horizon() -> None:
+    found = over_horizons(config()).objectives
     told = {name: (o.window, o.aggregate, o.horizon) for name, o in found.items()}
     assert told == {
         "sales": ("28d", "count", None),  # not whether, but how often
         "days": ("14d", "active_days", None),
         "minutes": ("1d", "sum", None),
     }
-    assert realised(Config()) == Config()
+    assert over_horizons(Config()) == Config()
 
 
 def test_responding_adds_attention_and_keeps_windows() -> None:

@@ -20,7 +20,7 @@ from homing.evaluation import folds_by_user
 from homing.lifecycle.alerts import evaluation_alerts, soundness
 from homing.lifecycle.estimates import compare_logs, objective_values
 from homing.lifecycle.held_out_prices import with_prices
-from homing.lifecycle.horizons import realised
+from homing.lifecycle.horizons import over_horizons
 from homing.lifecycle.policies import ALIASES, logging_releases, make_policy, policy_names
 from homing.lifecycle.population import Portrait, todays_users
 from homing.lifecycle.progress import Progress, Silent, Timings
@@ -98,7 +98,8 @@ def evaluate(
 
     watermark = observed_until(workspace)
     shortest = min(
-        parse_duration(objective.window) for objective in realised(release.view.config).objectives.values()
+        parse_duration(objective.window)
+        for objective in over_horizons(release.view.config).objectives.values()
     )
 
     def assigned(shard: Shard) -> NDArray[np.int8]:
@@ -180,7 +181,7 @@ def _conclude(
     unmet: Sequence[str] | None,
     timings: Timings,
 ) -> Record:
-    config = realised(workspace.config)
+    config = over_horizons(workspace.config)
     tables = objective_values(config, release, [policy.name for policy in named], held_out)
     faults, checks = propensities(vocabularies, held_out, config.evaluation.confidence)
     learned = [policy.name for policy in named].index("learned")
@@ -255,7 +256,7 @@ def _cross_fit(release: Release, chosen: Chosen, compared: Sequence[int], progre
         models[group, k] = fit_response(
             chosen.features,
             chosen.outcome,
-            heads_of(realised(config)),
+            heads_of(over_horizons(config)),
             rows[~held],
             rows[held],
             config.training,

@@ -22,7 +22,7 @@ def horizons(config: Config) -> dict[str, int]:
     }
 
 
-def realised(config: Config) -> Config:
+def over_horizons(config: Config) -> Config:
     """Return the configuration with every horizon as a window: what evaluation counts of a decision."""
     return with_objectives(
         config,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from homing.lifecycle.estimates import unit_of
+from homing.lifecycle.horizons import over_horizons
 from homing.lifecycle.release import Release
 from homing.report.facts import Count, Expected, Funnel, HourRow, MessageShare, Named, Schedule
 from homing.schema import Exclusions, Shard, Vocabularies
@@ -86,6 +88,7 @@ def schedule_of(
     names, kinds = vocabularies.messages.names, vocabularies.categories.names
     top = np.argsort(-tally.by_message, kind="stable")[:_MESSAGES_SHOWN]
     by_category = np.bincount(category, weights=tally.by_message, minlength=len(kinds))
+    counted = over_horizons(release.config)
     return Schedule(
         epoch_at=format_time(at),
         users=tally.users,
@@ -122,7 +125,7 @@ def schedule_of(
         expected=tuple(
             Expected(
                 name,
-                "rate" if release.config.objectives[name].aggregate == "any" else "number",
+                unit_of(counted.objectives[name]),
                 float(tally.values[k] / max(tally.users, 1)),
                 float(tally.hold_values[k] / max(tally.users, 1)),
             )

@@ -22,7 +22,7 @@ from homing.engine import over_shards, worker_count
 from homing.lifecycle.contender import Contender
 from homing.lifecycle.entrants import made
 from homing.lifecycle.ground import Ground
-from homing.lifecycle.horizons import realised
+from homing.lifecycle.horizons import over_horizons
 from homing.lifecycle.measures import lives
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
@@ -73,16 +73,16 @@ def hold_trial(
         progress: where to report.
 
     Raises:
-        InputError: the trial is shorter than a window of the objectives, or an arm has hardly anybody.
+        InputError: the trial is shorter than a window or horizon of objectives, or an arm is nearly empty.
     """
-    progress, timings, config = progress or Silent(), Timings(), ground.config
+    progress, timings, config = progress or Silent(), Timings(), over_horizons(ground.config)
     setup = dataclasses.replace(setup, channels=tuple(config.channels))
     window = max(parse_duration(objective.window) for objective in config.objectives.values())
     days = setup.days - log_days
     if days * DAY < window:
         raise InputError(
-            f"trial == {days} days, must be at least as long as the longest window of an objective; "
-            " see 'homing config explain objectives'"
+            f"trial == {days} days, must be at least as long as the longest window or horizon of objectives; "
+            "see 'homing config explain objectives'"
         )
     maker, parts = world_maker(world), list(setup.parts())
     done, lock = [0.0] * len(parts), Lock()
@@ -132,7 +132,7 @@ def _live(
         run.day(arms, np.where(treated, 0, 1))
         report(day + 1)
     after = lives(run, since=log_days)
-    decisions, outcomes = _outcomes(run, ground.config, world.start + log_days * DAY)
+    decisions, outcomes = _outcomes(run, over_horizons(ground.config), world.start + log_days * DAY)
     return _Lived(after.measures, treated, before.numbers, after.numbers, decisions, outcomes)
 
 
@@ -140,7 +140,7 @@ def _outcomes(run: Rollout, config: Config, since: int) -> tuple[NDArray[np.floa
     """Return each person's decisions from `since` (us) on with complete outcomes, and the sums of these."""
     shard = run.shard()
     row = np.flatnonzero(shard.decisions.epoch_at >= since)
-    followed = outcomes_of(shard, row, realised(config), run.world.now).astype(np.float64)
+    followed = outcomes_of(shard, row, config, run.world.now).astype(np.float64)
     complete = np.isfinite(followed).all(axis=1)
     user, people = shard.decisions.user[row[complete]], len(shard.users)
     sums = [np.bincount(user, column, minlength=people) for column in followed[complete].T]
@@ -236,14 +236,14 @@ def _promise(
     level: float,
 ) -> Promise:
     named = {policy.policy: policy.value for policy in table.policies}
-    realised, control = (_per_decision(sums[arm], decisions[arm], level) for arm in (treated, ~treated))
+    over_horizons, control = (_per_decision(sums[arm], decisions[arm], level) for arm in (treated, ~treated))
     return Promise(
         table.objective,
         table.unit,
         table.meaning,
         named[values.logging],
         named["learned"],
-        realised,
+        over_horizons,
         control,
     )
 

@@ -16,7 +16,7 @@ from homing.decision import Context, Policy
 from homing.decision.replay import Replay, batches, replay, take_rows
 from homing.engine import over_shards, worker_count
 from homing.evaluation import LogFaults, chosen_faults, log_faults
-from homing.lifecycle.horizons import realised
+from homing.lifecycle.horizons import over_horizons
 from homing.lifecycle.population import Portrait
 from homing.lifecycle.progress import Progress
 from homing.lifecycle.release import Release
@@ -104,7 +104,7 @@ def gather_chosen(workspace: Workspace, view: View, wanted: Wanted, progress: Pr
         return [
             Chosen(
                 view.features(shard, chosen_candidates(shard, row)),
-                outcomes_of(shard, row, realised(view.config), watermark),
+                outcomes_of(shard, row, over_horizons(view.config), watermark),
                 shard.users.hash[shard.decisions.user[row], 0],
                 shard.decisions.release[row],
             )
@@ -181,7 +181,7 @@ def value_decisions(
                 channel=log.channel[seen.row],
                 propensity=log.propensity[seen.row],
                 offered=_offered(seen.candidates, len(shard.vocabularies.channels)),
-                outcome=outcomes_of(shard, seen.row, realised(release.view.config), watermark),
+                outcome=outcomes_of(shard, seen.row, over_horizons(release.view.config), watermark),
                 expected=values[seen.chosen],
                 fitted=fitted[seen.chosen],
                 weight=np.stack(weight, axis=1).astype(np.float32),
