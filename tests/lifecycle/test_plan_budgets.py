@@ -1,5 +1,6 @@
 """Plans under budgets: what is met, that nothing else moves, and that the same is planned twice."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -78,8 +79,6 @@ def budgeted(
     small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Workspace, Planned, int]:
     """A workspace whose day after the log was planned under three budgets."""
-    import shutil
-
     target, at = tmp_path_factory.mktemp("budgets") / "workspace", small_world.end + DAY
     shutil.copytree(small_world.workspace.path, target)
     workspace = three(Workspace.open(target), at)
@@ -161,6 +160,17 @@ def test_what_a_period_has_used_is_not_given_again(
     assert today.drawn <= 4
     assert tomorrow.before == 0
     assert tomorrow.drawn <= (sent + 4) / 2  # the slots of half of the day
+
+
+def test_budgets_are_not_planned_beside_arms(small_world: SmallWorld, tmp_path: Path) -> None:
+    shutil.copytree(small_world.workspace.path, tmp_path / "workspace")
+    at = small_world.end + DAY
+    workspace = three(Workspace.open(tmp_path / "workspace"), at)
+    workspace = with_budgets(workspace, "\n[holdout]\nshare = 0.1\n")
+    before = len(workspace.ledger.files("decisions"))
+    with pytest.raises(InputError, match=r"others decide for some users \(the global holdout\)"):
+        plan(workspace, at)
+    assert len(workspace.ledger.files("decisions")) == before
 
 
 def test_budgets_that_contradict_each_other_are_an_error_or_widened(

@@ -236,14 +236,14 @@ def _promise(
     level: float,
 ) -> Promise:
     named = {policy.policy: policy.value for policy in table.policies}
-    realised, control = (_per_decision(sums[arm], decisions[arm], level) for arm in (treated, ~treated))
+    over_horizons, control = (_per_decision(sums[arm], decisions[arm], level) for arm in (treated, ~treated))
     return Promise(
         table.objective,
         table.unit,
         table.meaning,
         named[values.logging],
         named["learned"],
-        realised,
+        over_horizons,
         control,
     )
 
