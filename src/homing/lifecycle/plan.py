@@ -160,8 +160,8 @@ def _refuse_arms(underway: Underway) -> None:
         who.append("the global holdout")
     if who:
         raise InputError(
-            f"budgets cannot be planned while others decide for some users ({', '.join(who)}): arms that share "
-            "a budget change each other's decisions; stop them, or take [[budgets]] out of homing.toml"
+            f"budgets cannot be planned while others decide for some users ({', '.join(who)}): arms that "
+            "share a budget change each other's decisions; stop them, or take [[budgets]] out of homing.toml"
         )
 
 
