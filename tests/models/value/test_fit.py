@@ -50,9 +50,7 @@ def by_state(values: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize(
-    ("policy", "error"), [(Logged(), 0.15), pytest.param(Sampled(), 0.2, marks=pytest.mark.e2e)]
-)
+@pytest.mark.parametrize(("policy", "error"), [(Logged(), 0.15), (Sampled(), 0.2)])
 def test_fitted_q_of_the_log_is_that_of_dynamic_programming(
     log: Transitions, policy: Logged | Sampled, error: float
 ) -> None:
@@ -84,14 +82,7 @@ def test_horizon_0_is_the_mean_reward(log: Transitions) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize(
-    "algorithm",
-    [
-        ConservativeQ(FREE, 0.1),
-        *(
-            pytest.param(algorithm, marks=pytest.mark.e2e)
-            for algorithm in (FittedQ(HELD), FittedQ(FREE), ImplicitQ(WEIGHTS, 0.8))
-        ),
-    ],
+    "algorithm", [ConservativeQ(FREE, 0.1), FittedQ(HELD), FittedQ(FREE), ImplicitQ(WEIGHTS, 0.8)]
 )
 def test_learned_policies_beat_the_logging_policy(log: Transitions, algorithm: Algorithm) -> None:
     found = fit_values(algorithm, log, HORIZONS, TABULAR)
