@@ -312,7 +312,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Tell why a decision is what it is, or what would be decided for a user."""
-    from homing.app import show
+    from homing.app.show_explained import explained
     from homing.lifecycle.explain import explain_decision, explain_user
     from homing.schema.errors import InputError
 
@@ -323,7 +323,7 @@ def explain(
         result = explain_user(opened, user, _time(at))
     else:
         raise InputError("give either --decision ID, or --user ID and --at TIME")
-    _print(as_json, result.to_dict(), lambda console: show.explained(console, result))
+    _print(as_json, result.to_dict(), lambda console: explained(console, result))
 
 
 @app.command()
