@@ -20,6 +20,7 @@ from homing.decision.ragged import offsets_of
 from homing.decision.replay import replay
 from homing.lifecycle.offers import Part
 from homing.lifecycle.prices import shared_limits
+from homing.lifecycle.pricing import solvable_temperature
 from homing.lifecycle.release import Release
 from homing.lifecycle.valuation import Wanted
 from homing.schema import Decisions
@@ -27,7 +28,6 @@ from homing.schema.times import parse_duration
 from homing.store import Workspace, load_messages, load_shard
 
 _DECISIONS: Final = 50_000  # on whose sets prices are found
-_COLD: Final = 1e-6  # of the release's temperature, below which a policy is taken to be a maximum
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,7 @@ def _demand(contexts: Sequence[Context], policy: Softmax, limits: SharedLimits) 
 
 
 def _solve(demand: Demand, bounds: Bounds, policy: Softmax, release: Release) -> Solution:
-    cold = policy.temperature < _COLD * release.temperature
-    return solve(demand, bounds, None if cold else policy.temperature, policy.floor)
+    return solve(demand, bounds, solvable_temperature(policy, release), policy.floor)
 
 
 def _unmet(limits: SharedLimits, solution: Solution, bounds: Bounds) -> tuple[str, ...]:
