@@ -2,8 +2,7 @@
 
 Budgets are for a period of all users but the global holdout, whose part the others have; a held-out decision
 is one user in one epoch. If the log has D decisions of theirs in a period, N held-out sets have N / D of each
-budget. All periods together have one price, since
-a log has no tomorrow to plan.
+budget. All periods together have one price, since a log has no tomorrow to plan.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from homing.lifecycle.epoch import Epoch, Scorer, users_at
 from homing.lifecycle.experiment.accounts import accounts_of
 from homing.lifecycle.experiment.arms import underway_at
 from homing.lifecycle.experiment.designing import design
-from homing.lifecycle.experiment.running import start, stop
+from homing.lifecycle.experiment.running import ramp, start, stop
 from homing.lifecycle.explain import explain_decision, explain_user
 from homing.lifecycle.plan import Planned, plan
 from homing.lifecycle.prices import kept_prices, policy_of
@@ -135,6 +136,23 @@ def test_what_an_arm_used_in_the_period_is_its_own(tried: Tried) -> None:
     for name in first:
         assert second[name].before == pytest.approx(first[name].before + first[name].drawn)
     assert first["calmer:calm"].drawn != pytest.approx(first["calmer:control"].drawn)
+
+
+def test_who_enters_brings_what_it_used(tried: Tried, tmp_path: Path) -> None:
+    """All others enter: of what they were expected to use, each brings an equal part to its arm."""
+    shutil.copytree(tried.workspace.path, tmp_path / "ramped")
+    workspace = Workspace.open(tmp_path / "ramped")
+    ramp(workspace, "calmer", 1.0)
+    earlier = uses(tried.plans[1], "annoyance")
+    spent = {name: use.before + use.drawn for name, use in earlier.items()}
+    now = uses(plan(workspace, tried.days[1] + DAY), "annoyance")
+    assert "others" not in now
+    assert sum(use.before for use in now.values()) == pytest.approx(sum(spent.values()))
+    for name in ("calmer:control", "calmer:calm"):
+        entered = now[name].users - earlier[name].users
+        share = entered / earlier["others"].users
+        assert entered > 10
+        assert now[name].before == pytest.approx(spent[name] + share * spent["others"])
 
 
 def test_users_count_from_their_first_choice_on(tried: Tried) -> None:
