@@ -343,13 +343,13 @@ def budgets(console: Console, found: Budgets) -> None:
     ]
     heads = ("budget", "counts", "min", "max", "before", "wanted", "drawn", "price", "lost")
     table(console, "Budgets", heads, rows, left=2)
+    if found.by_account:
+        accounts(console, found)
     widened = [(f"{use.budget} of {use.account}", use.relaxed_by) for use in found.by_account]
     for name, amount in widened or [(use.budget, use.relaxed_by) for use in found.uses]:
         if amount:
             text = f"{name} was widened by {amount:.4g}: it cannot be kept with the others"
             console.print(Text(text, "yellow"))
-    if found.by_account:
-        accounts(console, found)
     console.print(
         f"expected utility {found.value:.6g}, at most {found.bound:.6g} within these budgets; largest excess "
         f"{found.violation:.1%}; prices in {found.passes} passes and {found.seconds:.2f} s\n"
