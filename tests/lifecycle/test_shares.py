@@ -22,6 +22,7 @@ def limits(*budgets: Budget, days: int = 1) -> Any:
         budget=np.arange(count),
         start=np.zeros(count, np.int64),
         end=np.full(count, days * DAY),
+        counted=np.array([one.objective is None for one in budgets]),
         bounds=Bounds(
             np.array([-np.inf if one.min is None else one.min for one in budgets]),
             np.array([np.inf if one.max is None else one.max for one in budgets]),
@@ -65,10 +66,11 @@ def test_what_an_arm_used_is_taken_off_its_own_part() -> None:
 
 def test_where_one_had_more_than_its_part_the_total_is_kept() -> None:
     """20 each; one used 30 before it was an arm, so that the other 10 are all that is left."""
-    day = limits(Budget(name="a", max=40), Budget(name="b", counts="cost", max=40))
-    one, other = shares(day, [10, 10], before=[[30, 30], [0, 0]])
+    expected = Budget(name="c", counts="objective:x", max=40)
+    day = limits(Budget(name="a", max=40), Budget(name="b", counts="cost", max=40), expected)
+    one, other = shares(day, [10, 10], before=[[30, 30, 30], [0, 0, 0]])
     assert (one.most == 0).all()
-    assert (other.most == 10).all()
+    assert other.most.tolist() == [10, 10, 20]  # of an expectation each keeps to its own part
 
 
 def test_without_arms_nothing_is_rounded() -> None:

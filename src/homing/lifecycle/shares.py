@@ -18,6 +18,7 @@ from homing.decision import SharedLimits
 from homing.lifecycle.pricing import what_is_left
 
 _CLOSE = 1e-9  # to a whole number
+_SLACK = 1e-5  # relative: drawn totals keep a maximum but for sums of float32 amounts
 
 
 def shares_of(
@@ -59,7 +60,9 @@ def shares_of(
     left = [what_is_left(limits, each, used, at, horizon) for each, used in zip(parts, before, strict=True)]
     together = np.sum([each.most for each in left], axis=0)
     there = what_is_left(limits, rest, before.sum(axis=0), at, horizon).most
-    over = together > there * (1 + _CLOSE)  # some account had used more than its part before it was one
+    # some account had used more than its part before it was one; what is expected of objectives strays from
+    # day to day, and would let one arm's luck take from the others
+    over = limits.counted & (together > there * (1 + _SLACK))
     factor = np.where(over, there / np.where(over, together, 1.0), 1.0)
     result = []
     for name, each in zip(accounts, left, strict=True):
