@@ -50,6 +50,17 @@ def designed(console: Console, made: Designed) -> None:
     table(console, f"{made.name}, {made.days} days", heads, needs, left=2)
     costs = [(c.arm, f"{c.users:,}", f"{c.sends:,.0f}", f"{c.opt_outs:,.1f}") for c in made.costs]
     table(console, "Cost, as in the past", ("arm", "users", "sends", "opt-outs"), costs)
+    if made.budgets:
+        parts = [
+            (
+                part.budget,
+                part.arm,
+                f"{part.counts} in {part.per}",
+                *("" if bound is None else f"{bound:,.4g}" for bound in (part.least, part.most)),
+            )
+            for part in made.budgets
+        ]
+        table(console, "Parts of budgets", ("budget", "arm", "counts", "min", "max"), parts, left=3)
     enough = "never" if made.days_needed is None else f"after {made.days_needed:,} days"
     lines = [
         f"{made.available:,} users: {made.users_now:,} at once and {made.users_a_day:,.1f} a day; "

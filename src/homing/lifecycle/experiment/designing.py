@@ -16,6 +16,7 @@ from homing.lifecycle.experiment.analyse import known_until
 from homing.lifecycle.experiment.concerns import concerns
 from homing.lifecycle.experiment.looking import Look
 from homing.lifecycle.experiment.measuring import Measured, measure
+from homing.lifecycle.experiment.parts import ArmBudget, arm_budgets, budget_concerns
 from homing.lifecycle.experiment.rule import in_words, rule_of
 from homing.lifecycle.experiment.running import check_design, resolved
 from homing.schema import InputError
@@ -66,6 +67,7 @@ class Designed:
     power: float  # of the whole rule with the users that there are
     needs: tuple[MetricNeed, ...]
     costs: tuple[ArmCost, ...]
+    budgets: tuple[ArmBudget, ...]  # what each arm may use of what users share
     extra_opt_outs: float  # that guardrails on opt-outs accept
     warnings: tuple[str, ...]
 
@@ -132,12 +134,14 @@ def design(workspace: Workspace, name: str, users_a_day: float | None = None) ->
         power=power,
         needs=tuple(_need(made, measured, each, share, of) for each in found.needs),
         costs=costs,
+        budgets=arm_budgets(workspace, made),
         extra_opt_outs=_extra(made, level, costs),
         warnings=(),
     )
     lost = [name for name in unknown if made.metrics[name].role != "monitor"]
     notes = [f"{name} did not vary in the past, so nothing is known of what it needs" for name in lost]
     notes += concerns(workspace, made, result, level, before)
+    notes += budget_concerns(made, result.budgets)
     return dataclasses.replace(result, warnings=tuple(notes))
 
 
