@@ -75,7 +75,7 @@ def held(found: UnitEffects, effect: np.ndarray) -> dict[str, float]:
 def hillstrom(path: Path) -> None:
     import polars as pl
 
-    table = pl.read_csv(path)
+    table = pl.read_csv(path, infer_schema_length=None)
     for email in ("Mens E-Mail", "Womens E-Mail"):
         two = table.filter(pl.col("segment").is_in([email, "No E-Mail"]))
         treated = (two["segment"] == email).to_numpy()

@@ -7,6 +7,7 @@ import pytest
 from .pages import ROOT, blocks, run
 
 REAL = ROOT / "docs" / "guides" / "real-logs.md"
+PUBLISHED = ROOT / "docs" / "guides" / "published-experiments.md"
 README_ROWS = {
     "hold": "nothing to all",
     "constant:mens_email": "men's e-mail to all",
@@ -14,7 +15,7 @@ README_ROWS = {
     "learned": "learned for spend, with exploration",
     "learned:visits": "learned for visits, with exploration",
 }
-GUIDES = sorted({*(ROOT / "docs" / "guides").glob("*.md")} - {REAL})
+GUIDES = sorted({*(ROOT / "docs" / "guides").glob("*.md")} - {REAL, PUBLISHED})
 
 
 @pytest.mark.e2e
@@ -24,14 +25,24 @@ def test_page_runs(page: Path, place: Path) -> None:
     assert run(page, place) > 0
 
 
+def _with_data(monkeypatch: pytest.MonkeyPatch, *needed: str) -> None:
+    """Let HOMING_DATA name the folder of public data, or skip."""
+    data = Path(os.environ.get("HOMING_DATA", ROOT.parent / "shared" / "data"))
+    if not all((data / name).is_dir() for name in needed):
+        pytest.skip("the public data are not in the folder that HOMING_DATA names, nor beside the project")
+    monkeypatch.setenv("HOMING_DATA", str(data))
+
+
+def test_published_experiments_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _with_data(monkeypatch, "hillstrom", "social_pressure_gotv", "charitable_giving")
+    monkeypatch.chdir(tmp_path)
+    assert run(PUBLISHED, tmp_path) > 0
+
+
 @pytest.mark.e2e
 @pytest.mark.xdist_group("documentation")
 def test_real_logs_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = Path(os.environ.get("HOMING_DATA", ROOT.parent / "shared" / "data"))
-    needed = ("hillstrom", "open_bandit_men", "social_pressure_gotv", "charitable_giving")
-    if not all((data / name).is_dir() for name in needed):
-        pytest.skip("the real logs are not in the folder that HOMING_DATA names, nor beside the project")
-    monkeypatch.setenv("HOMING_DATA", str(data))
+    _with_data(monkeypatch, "hillstrom", "open_bandit_men")
     assert run(REAL, place) > 0
     for name, row in README_ROWS.items():
         for objective, unit in (("spend", 1.0), ("visits", 100.0)):
