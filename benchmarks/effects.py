@@ -82,7 +82,12 @@ def hillstrom(path: Path) -> None:
         names = ("recency", "history", "mens", "womens", "newbie", "zip_code", "channel")
         start = time.process_time()
         found = unit_effects(
-            {name: two[name].to_numpy() for name in names}, treated, two["visit"].to_numpy(), 0.5
+            {name: two[name].to_numpy() for name in names},
+            treated,
+            two["visit"].to_numpy(),
+            0.5,
+            folds=2,
+            settings=ForestSettings(trees=100, min_leaf=100),
         )
         used = time.process_time() - start
         checked, groups = effect_calibration(found), group_effects(found, GROUPS)
