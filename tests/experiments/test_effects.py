@@ -92,7 +92,7 @@ def test_calibration_by_hand():
     # away -1.5 -0.5 0.5 1.5; scores less 2: -1 -1 1 1; slope 4 / 5; residuals 0.2 -0.6 0.6 -0.2
     assert found.slope == pytest.approx(0.8)
     error = np.sqrt(2 * (1.5 * 0.2) ** 2 + 2 * (0.5 * 0.6) ** 2) / 5
-    assert found.slope_high - found.slope == pytest.approx(1.959964 * error)
+    assert found.slope_high - found.slope == pytest.approx(2**0.5 * 1.959964 * error)
     assert found.effect == pytest.approx(2.0)
     assert found.effect_high - 2 == pytest.approx(1.959964 * np.sqrt(4) / 4)
     # ranks 1/8 3/8 5/8 7/8
@@ -108,7 +108,7 @@ def test_groups_by_hand():
     assert found.value.tolist() == [1.0, 7.0]
     assert found.high - found.value == pytest.approx(1.959964 * np.sqrt([2, 18]) / 2)
     assert found.spread == 6
-    assert found.spread_high - 6 == pytest.approx(1.959964 * np.sqrt(20) / 2)
+    assert found.spread_high - 6 == pytest.approx(2**0.5 * 1.959964 * np.sqrt(20) / 2)
     named = group_effects(told([5, 1, 2, 8], [4, 0, 2, 10]), by=["b", "a", "b", "a"])
     assert named.labels == ("a", "b")
     assert named.value.tolist() == [5.0, 3.0]
@@ -132,21 +132,41 @@ def test_equal_predictions_have_equal_ranks():
     assert told([1, 1, 2, 1], [0, 0, 0, 0]).rank.tolist() == [0.375, 0.375, 0.875, 0.375]
 
 
-@pytest.mark.parametrize("slope", [0.0, 1.0])
-def test_intervals_hold(slope):
+def test_groups_hold():
     """300 trials of 400 rows whose noise grows with the prediction; shares within 3 standard errors."""
     rng, held = np.random.default_rng(3), []
     for _ in range(300):
         value, fold = rng.gamma(2, 1, 400), rng.integers(0, 5, 400)
-        effect = 1 + slope * value
+        effect = 1 + value
         found = told(value, effect + rng.normal(size=400) * (1 + value), fold)
-        checked, groups = effect_calibration(found), group_effects(found, 3)
-        third = (found.rank * 3).astype(int)
+        groups, third = group_effects(found, 3), (found.rank * 3).astype(int)
         true = np.array([effect[third == k].mean() for k in range(3)])
+        held.append((groups.low < true) & (true < groups.high))
+    assert np.mean(held, axis=0) == pytest.approx(np.full(3, 0.95), abs=0.04)
+
+
+def test_folds_that_learn_from_each_other():
+    """1,000 trials without any difference, each half predicted by least squares on the other half."""
+    rng, held = np.random.default_rng(4), []
+    for _ in range(1000):
+        x, score, fold = rng.normal(size=(200, 3)), rng.normal(size=200), np.arange(200) % 2
+        value = np.empty(200)
+        for here in (0, 1):
+            learned = np.linalg.lstsq(x[fold != here], score[fold != here], rcond=None)[0]
+            value[fold == here] = x[fold == here] @ learned
+        found = effect_calibration(told(value, score, fold))
+        given = (found.slope_high - found.slope) / 2**0.5  # with predictions taken as given
         held.append(
-            [checked.slope_low < slope < checked.slope_high, *((groups.low < true) & (true < groups.high))]
+            (
+                found.slope_low < 0 < found.slope_high,
+                found.autoc_low < 0 < found.autoc_high,
+                abs(found.slope) < given,
+            )
         )
-    assert np.mean(held, axis=0) == pytest.approx(np.full(4, 0.95), abs=0.04)
+    slope, autoc, too_short = np.mean(held, axis=0)
+    assert 0.93 < slope < 0.99
+    assert 0.93 < autoc < 0.99
+    assert too_short < 0.92
 
 
 def test_rows_of_one_unit_count_once():
