@@ -5,6 +5,13 @@ from homing.experiments.assign import Experiment, assign, check_layers, hash_ids
 from homing.experiments.clustered import cluster_levels, switchback_levels
 from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide, ships, verdicts
 from homing.experiments.differences import Difference, compare, difference
+from homing.experiments.effect_checks import (
+    EffectCalibration,
+    GroupEffects,
+    effect_calibration,
+    group_effects,
+)
+from homing.experiments.effects import ForestSettings, UnitEffects, unit_effects
 from homing.experiments.funnel import Funnel, funnel
 from homing.experiments.holdout import HoldoutReadout, holdout_readout
 from homing.experiments.interaction import Interaction, interaction, interactions
@@ -53,9 +60,12 @@ __all__ = [
     "Curve",
     "Decision",
     "Difference",
+    "EffectCalibration",
     "Excursion",
     "Experiment",
+    "ForestSettings",
     "Funnel",
+    "GroupEffects",
     "Hazards",
     "HoldoutReadout",
     "Interaction",
@@ -72,6 +82,7 @@ __all__ = [
     "Surrogacy",
     "SurrogacyError",
     "SurrogateIndex",
+    "UnitEffects",
     "Utility",
     "adjust",
     "adjusted_p_values",
@@ -86,10 +97,12 @@ __all__ = [
     "crossing_probability",
     "decide",
     "difference",
+    "effect_calibration",
     "from_arrays",
     "from_sums",
     "from_table",
     "funnel",
+    "group_effects",
     "group_sequential",
     "hash_ids",
     "hazard_ratio",
@@ -122,6 +135,7 @@ __all__ = [
     "surrogate_index",
     "survival_levels",
     "switchback_levels",
+    "unit_effects",
     "utility",
     "variance_reduction",
     "verdicts",
