@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from homing.app.show import table
+from homing.report.words import ANSWERS, crossings_in_words, segments_in_words
 
 if TYPE_CHECKING:
     from homing.lifecycle.experiment.designing import Designed
+    from homing.lifecycle.experiment.weighing import PlannedWorth
     from homing.report.experiment import Readout, Scored
     from homing.report.facts import Estimate
     from homing.schema.experiment import Design
@@ -60,8 +62,50 @@ def designed(console: Console, made: Designed) -> None:
         lines.append(f"Margins accept up to {made.extra_opt_outs:,.1f} more opt-outs.")
     for line in lines:
         console.print(line, markup=False, highlight=False)
+    console.print()
+    _planned_looks(console, made)
+    if made.worth is not None:
+        _planned_worth(console, made.worth)
     for warning in made.warnings:
         console.print("warning:", warning, style="yellow", markup=False, highlight=False)
+
+
+def _planned_looks(console: Console, made: Designed) -> None:
+    looks = made.looks
+    rows = [
+        (look.at, f"{look.share:.0%}", f"{look.alpha:.2g}", f"{look.stops:.0%}")
+        for look in looks.looks
+    ]  # fmt: skip
+    heads = ("at", "of the days", "alpha of this look", "seen here first")
+    table(console, "Looks at a success metric, if it starts now", heads, rows)
+    text = "One look, at the end."
+    if len(looks.looks) > 1:
+        text = (
+            f"Looks take {looks.inflation:.3g} times the users of a single one at the end. Of that size, the "
+            f"effect is seen after {looks.expected_days:.3g} of {made.days} days on average if it is as "
+            f"planned; without any it takes {looks.expected_days_without_effect:.3g}."
+        )
+    console.print(text, markup=False, highlight=False)
+
+
+def _planned_worth(console: Console, worth: PlannedWorth) -> None:
+    from homing.lifecycle.experiment.weighing import FACTORS
+
+    heads = ("metric", *(f"x {factor:g}" for factor in FACTORS))
+    rows = [(name, *(f"{power:.0%}" for power in powers)) for name, powers in worth.by_weight.items()]
+    console.print()
+    console.print(
+        f"{'Decides' if worth.decides else 'Beside it'}: {worth.rule}", markup=False, highlight=False
+    )
+    table(console, "Power, had a metric another worth", heads, rows)
+    users = "no number of users is enough" if worth.users is None else f"{worth.users:,} users are needed"
+    console.print(
+        f"If every effect is as planned, the sum is {worth.expected:+.3g} per user, with a standard error of "
+        f"{worth.std_error:.2g}: it ships with probability {worth.power:.0%}; {users} in an arm and the "
+        "control.",
+        markup=False,
+        highlight=False,
+    )
 
 
 def analysed(console: Console, found: Readout, page: Path) -> None:
@@ -69,6 +113,8 @@ def analysed(console: Console, found: Readout, page: Path) -> None:
     for verdict in found.verdicts:
         style = f"bold {_COLOURS.get(verdict.verdict, '')}".strip()
         console.print(Text(verdict.sentence, style), highlight=False)
+    for verdict in found.other_verdicts:
+        console.print(f"By the other rule: {verdict.sentence}", style="dim", markup=False, highlight=False)
     console.print()
     checks = [
         (
@@ -85,6 +131,11 @@ def analysed(console: Console, found: Readout, page: Path) -> None:
         heads = ("metric", "finding", verdict.arm, found.control, "difference", "in %")
         title = f"{verdict.arm} against {found.control}, day {found.share * found.days:.3g} of {found.days}"
         table(console, title, heads, rows, left=2)
+    if found.worth:
+        _worth(console, found)
+    for sentence in (segments_in_words(found), crossings_in_words(found)):
+        if sentence:
+            console.print(sentence, markup=False, highlight=False)
     if found.promises:
         promises = [
             (
@@ -102,6 +153,25 @@ def analysed(console: Console, found: Readout, page: Path) -> None:
         style = "yellow" if alert.level == "warning" else "dim"
         console.print(f"{alert.level}:", alert.sentence, style=style, markup=False, highlight=False)
     console.print(f"page: {page}", markup=False, soft_wrap=True)
+
+
+def _worth(console: Console, found: Readout) -> None:
+    """Print each arm's sum of differences, and the weights at which the answer turns."""
+    for each in found.worth:
+        rows = [
+            (
+                curve.metric,
+                f"{curve.weight:g}",
+                ", ".join(
+                    f"{turn.weight:.3g}: {ANSWERS[turn.below]} -> {ANSWERS[turn.above]}"
+                    for turn in curve.turns
+                )
+                or "never",
+            )
+            for curve in each.curves
+        ]
+        title = f"Worth of {each.arm} per user: {_estimate(each.worth, sign='+')}, {ANSWERS[each.answer]}"
+        table(console, title, ("metric", "worth of one", "the answer turns at"), rows)
 
 
 def listed(console: Console, found: Sequence[tuple[str, Record | None, str]]) -> None:

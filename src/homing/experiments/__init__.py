@@ -14,7 +14,7 @@ from homing.experiments.metrics import Levels, Metric, levels, mean, proportion,
 from homing.experiments.micro_randomized import Excursion, causal_excursion
 from homing.experiments.moments import Axis, Moments
 from homing.experiments.multiple import adjusted_p_values, interval_confidence
-from homing.experiments.power import Need, Plan, plan, simulate_rule
+from homing.experiments.power import Need, Plan, UtilityPlan, plan, plan_utility, simulate_rule
 from homing.experiments.quality import (
     Check,
     before_start,
@@ -73,6 +73,7 @@ __all__ = [
     "SurrogacyError",
     "SurrogateIndex",
     "Utility",
+    "UtilityPlan",
     "adjust",
     "adjusted_p_values",
     "always_valid",
@@ -106,6 +107,7 @@ __all__ = [
     "place",
     "plan",
     "plan_looks",
+    "plan_utility",
     "post_stratify",
     "products_for",
     "proportion",

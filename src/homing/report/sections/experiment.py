@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Final
 
 from homing.report.canvas import BAD, GOOD, MUTED
-from homing.report.experiment import CheckFacts, Finding, Readout, Scored, Verdict
+from homing.report.experiment import ArmVerdict, CheckFacts, Finding, Readout, Scored, Verdict
 from homing.report.numbers import (
     MINUS,
     change,
@@ -20,7 +20,9 @@ from homing.report.numbers import (
     split,
 )
 from homing.report.plots.forest import Row, forest
+from homing.report.sections.segments import crossings_section, segments_section
 from homing.report.sections.trial import COVERS
+from homing.report.sections.worth import worth_section
 from homing.report.view import (
     Block,
     Cell,
@@ -70,16 +72,21 @@ def experiment_tiles(facts: Readout) -> tuple[Tile, ...]:
 
 
 def experiment_sections(facts: Readout) -> tuple[Section, ...]:
-    """Return the sections: the rule's answer, quality, the scorecard, promises, and how to read them."""
-    sections = [_decision(facts), _quality(facts), _scorecard(facts), _promises(facts), _reading(facts)]
+    """Return the sections: the rules' answers, quality, the scorecard, its parts, and how to read them."""
+    sections = [
+        _decision(facts),
+        _quality(facts),
+        _scorecard(facts),
+        worth_section(facts),
+        segments_section(facts),
+        crossings_section(facts),
+        _promises(facts),
+        _reading(facts),
+    ]
     return tuple(section for section in sections if section is not None)
 
 
 def _decision(facts: Readout) -> Section:
-    rows = tuple(
-        (Cell(each.arm), Cell(VERDICTS[each.verdict][0], chip=VERDICTS[each.verdict][1]), Cell(each.sentence))
-        for each in facts.verdicts
-    )
     arms = tuple(
         (
             Cell(arm.name, detail="control" if arm.name == facts.control else ""),
@@ -92,10 +99,20 @@ def _decision(facts: Readout) -> Section:
     )
     columns = ("Arm", "Who decides", "Share", "Users with a decision", "Users who count")
     blocks: list[Block] = [
-        Table(("Arm", "Decision", "Why"), rows),
+        _verdicts(facts.verdicts),
+        *([_verdicts(facts.other_verdicts, facts.other_rule)] if facts.other_verdicts else []),
         Table(columns, arms, caption="Arms", strong=_control_row(facts)),
     ]
     return Section("decision", "Decision", "", tuple(blocks))
+
+
+def _verdicts(verdicts: tuple[ArmVerdict, ...], rule: str = "") -> Table:
+    rows = tuple(
+        (Cell(each.arm), Cell(VERDICTS[each.verdict][0], chip=VERDICTS[each.verdict][1]), Cell(each.sentence))
+        for each in verdicts
+    )
+    caption = f"The other rule, which does not decide here. {rule}" if rule else ""
+    return Table(("Arm", "Decision", "Why"), rows, caption=caption)
 
 
 def _quality(facts: Readout) -> Section:
