@@ -16,7 +16,7 @@ from homing.report.words import ANSWERS, crossings_in_words, segments_in_words
 if TYPE_CHECKING:
     from homing.lifecycle.experiment.designing import Designed
     from homing.lifecycle.experiment.weighing import PlannedWorth
-    from homing.report.experiment import Readout, Scored
+    from homing.report.experiment import CheckFacts, Readout, Scored
     from homing.report.facts import Estimate
     from homing.schema.experiment import Design
     from homing.schema.experiment_record import Record
@@ -116,16 +116,7 @@ def analysed(console: Console, found: Readout, page: Path) -> None:
     for verdict in found.other_verdicts:
         console.print(f"By the other rule: {verdict.sentence}", style="dim", markup=False, highlight=False)
     console.print()
-    checks = [
-        (
-            check.name if check.blocking else f"{check.name} (caution)",
-            Text("yes" if check.passed else "NO", "green" if check.passed else "red"),
-            f"{check.p_value:.2g}" if isfinite(check.p_value) else "-",
-            check.detail,
-        )
-        for check in found.checks
-    ]
-    table(console, "Quality", ("check", "passed", "p", "what was seen"), checks, left=4, wrap=True)
+    checks_table(console, found.checks)
     for verdict in found.verdicts:
         rows = [_row(score) for score in found.scores if score.arm == verdict.arm]
         heads = ("metric", "finding", verdict.arm, found.control, "difference", "in %")
@@ -141,9 +132,9 @@ def analysed(console: Console, found: Readout, page: Path) -> None:
             (
                 each.promise.objective,
                 each.arm,
-                _estimate(each.promise.promised),
-                _estimate(each.promise.realised),
-                _estimate(each.promise.control),
+                estimate(each.promise.promised),
+                estimate(each.promise.realised),
+                estimate(each.promise.control),
             )
             for each in found.promises
         ]
@@ -170,7 +161,7 @@ def _worth(console: Console, found: Readout) -> None:
             )
             for curve in each.curves
         ]
-        title = f"Worth of {each.arm} per user: {_estimate(each.worth, sign='+')}, {ANSWERS[each.answer]}"
+        title = f"Worth of {each.arm} per user: {estimate(each.worth, sign='+')}, {ANSWERS[each.answer]}"
         table(console, title, ("metric", "worth of one", "the answer turns at"), rows)
 
 
@@ -229,6 +220,20 @@ def shown(console: Console, name: str, design: Design, record: Record | None, st
         table(console, "History", ("at", "what", "", ""), history, left=4)
 
 
+def checks_table(console: Console, checks: Sequence[CheckFacts]) -> None:
+    """Print the quality checks."""
+    rows = [
+        (
+            check.name if check.blocking else f"{check.name} (caution)",
+            Text("yes" if check.passed else "NO", "green" if check.passed else "red"),
+            f"{check.p_value:.2g}" if isfinite(check.p_value) else "-",
+            check.detail,
+        )
+        for check in checks
+    ]
+    table(console, "Quality", ("check", "passed", "p", "what was seen"), rows, left=4, wrap=True)
+
+
 def _row(score: Scored) -> tuple[object, ...]:
     finding = Text("" if score.direction == "none" else score.finding.replace("_", " "))
     finding.stylize(_COLOURS.get(score.finding, "dim"))
@@ -239,18 +244,20 @@ def _row(score: Scored) -> tuple[object, ...]:
     return (
         score.metric,
         finding,
-        _number(score.level),
-        _number(score.control),
-        _estimate(score.absolute, sign="+"),
+        number(score.level),
+        number(score.control),
+        estimate(score.absolute, sign="+"),
         relative,
     )
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a number in four digits; a dash where it is not known."""
     return f"{value:.4g}" if isfinite(value) else "-"
 
 
-def _estimate(found: Estimate, sign: str = "") -> str:
+def estimate(found: Estimate, sign: str = "") -> str:
+    """Return an estimate with its interval; a dash where it is not known."""
     if not isfinite(found.value):
         return "-"
     return f"{found.value:{sign}.3g} [{found.low:.3g}, {found.high:.3g}]"

@@ -6,7 +6,7 @@ from homing.experiments.clustered import cluster_levels, switchback_levels
 from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide, ships, verdicts
 from homing.experiments.differences import Difference, compare, difference
 from homing.experiments.funnel import Funnel, funnel
-from homing.experiments.holdout import HoldoutReadout, holdout_readout
+from homing.experiments.holdout import HoldoutMoments, HoldoutReadout, holdout_moments, holdout_readout
 from homing.experiments.interaction import Interaction, interaction, interactions
 from homing.experiments.joint import Joint, Utility, joint_difference, utility
 from homing.experiments.looks import LooksPlan, plan_looks
@@ -57,6 +57,7 @@ __all__ = [
     "Experiment",
     "Funnel",
     "Hazards",
+    "HoldoutMoments",
     "HoldoutReadout",
     "Interaction",
     "Joint",
@@ -94,6 +95,7 @@ __all__ = [
     "group_sequential",
     "hash_ids",
     "hazard_ratio",
+    "holdout_moments",
     "holdout_readout",
     "in_holdout",
     "interaction",

@@ -14,6 +14,13 @@ ANSWERS: Final[dict[Answer, str]] = {
     "unknown": "not known",
 }
 
+TONES: Final[dict[Answer, str]] = {
+    "better": "good",
+    "worse": "bad",
+    "cannot_tell": "neutral",
+    "unknown": "doubt",
+}
+
 
 def segments_in_words(facts: Readout) -> str:
     """Return for whom the effect is another one; empty where there are no segments to compare."""

@@ -43,6 +43,7 @@ class Cohort:
     until: int  # us; nothing from it on is looked at
     experiment: str = ""  # empty: no experiment; all users are in the first arm and enter at the start
     triggered: bool = False  # users enter with their first trigger rather than their first decision
+    newcomers: bool = False  # without an experiment: who signs up later is counted from the start, too
 
     @classmethod
     def of(cls, record: Record, until: int) -> Cohort:
@@ -114,6 +115,33 @@ def user_numbers(
     )
 
 
+@dataclass(frozen=True)
+class Held:
+    """When users had decisions under an arm and without it, one row as in `UserNumbers`; MISSING: never."""
+
+    first_in: NDArray[np.int64]  # [users] us, epoch
+    last_in: NDArray[np.int64]  # [users] us
+    last_out: NDArray[np.int64]  # [users] us
+
+
+def held_by(workspace: Workspace, partition: int, arm: str, until: int) -> Held:
+    """Return when users had decisions under an arm (`experiment:arm`), at epochs before an instant (us)."""
+    decisions = scan(
+        workspace.ledger.files("decisions", partition),
+        contract_types("decisions", ("user_id", "epoch_at", "arms")),
+        pl.col("epoch_at") < pl.lit(until).cast(TIME),
+    )
+    epoch, inside = pl.col("epoch_at").to_physical(), pl.col("arms").list.contains(arm).fill_null(value=False)
+    seen = decisions.group_by("user_id").agg(
+        first_in=epoch.filter(inside).min(),
+        last_in=epoch.filter(inside).max(),
+        last_out=epoch.filter(~inside).max(),
+    )
+    everyone = _everyone(workspace, partition)
+    table = everyone.join(seen, on="user_id", how="left").sort("hash_hi", "hash_lo").collect()
+    return Held(*(table[name].fill_null(MISSING).to_numpy() for name in ("first_in", "last_in", "last_out")))
+
+
 def _everyone(workspace: Workspace, partition: int) -> pl.LazyFrame:
     columns = contract_types("users", ("user_id", "signed_up_at"))
     columns |= {"hash_hi": pl.UInt64(), "hash_lo": pl.UInt64()}
@@ -124,6 +152,8 @@ def _everyone(workspace: Workspace, partition: int) -> pl.LazyFrame:
 
 def _signed_up(cohort: Cohort) -> pl.Expr:
     """Return when users enter who are in no experiment: at the start, if they had signed up."""
+    if cohort.newcomers:
+        return pl.when(pl.lit(value=True)).then(pl.lit(cohort.start))
     there = pl.col("signed_up_at").to_physical().fill_null(MISSING) <= cohort.start
     return pl.when(there).then(pl.lit(cohort.start))
 

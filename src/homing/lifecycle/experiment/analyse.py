@@ -38,7 +38,7 @@ from homing.schema.experiment_record import Change, Record
 from homing.schema.times import HOUR, MISSING, format_duration, format_time
 from homing.store import Cohort, Workspace, change_record, read_record, read_records
 
-_FEW = 30  # users or events in an arm below which normality of a mean is a hope
+FEW: Final = 30  # users or events in an arm below which normality of a mean is a hope
 _SURE = 3.0  # standard errors over 0 from which on a level can be divided by
 _ORDER: Final = ("cannot_be_read", "stop", "ship", "go_on", "do_not_ship")
 _TONES: dict[str, Tone] = {"ship": "good", "stop": "bad", "cannot_be_read": "bad"}
@@ -123,7 +123,7 @@ def analyse(workspace: Workspace, name: str, until: int | None = None) -> Analys
             for place, (arm, spec) in enumerate(design.arms.items())
         ),
         verdicts=verdicts,
-        checks=(*_checked(checks, blocking=True), *_checked(soft, blocking=False)),
+        checks=(*checked(checks, blocking=True), *checked(soft, blocking=False)),
         scores=scores,
         promises=promises_of(workspace, record, measured, cutoff),
         alerts=_alerts(record, measured, scores, beside),
@@ -240,7 +240,8 @@ def _looks_in_words(look: Look) -> str:
     return f"group sequential, {design.spending.replace('_', ' ')} spending; this is look {many}"
 
 
-def _checked(checks: Sequence[Check], *, blocking: bool) -> tuple[CheckFacts, ...]:
+def checked(checks: Sequence[Check], *, blocking: bool) -> tuple[CheckFacts, ...]:
+    """Return the facts of checks; `blocking` ones stop the reading where they fail."""
     return tuple(CheckFacts(c.name, c.passed, blocking, c.p_value, c.detail) for c in checks)
 
 
@@ -258,13 +259,13 @@ def _alerts(
         )
         for arm, many in unexplained_sends(record, measured).items()
     ]
-    thin = sorted({s.metric for s in scores if s.users < 2 * _FEW})
+    thin = sorted({s.metric for s in scores if s.users < 2 * FEW})
     if thin:
         alerts.append(
             Alert(
                 "warning",
                 "few users",
-                f"Of {', '.join(thin)} fewer than {2 * _FEW} users can be counted yet.",
+                f"Of {', '.join(thin)} fewer than {2 * FEW} users can be counted yet.",
             )
         )
     alerts += [

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Final
 
 from homing.report.canvas import BAD, GOOD, MUTED
-from homing.report.experiment import ArmVerdict, CheckFacts, Finding, Readout, Scored, Verdict
+from homing.report.experiment import ArmVerdict, Finding, Readout, Scored, Verdict
 from homing.report.numbers import (
     MINUS,
     change,
@@ -20,6 +20,7 @@ from homing.report.numbers import (
     split,
 )
 from homing.report.plots.forest import Row, forest
+from homing.report.sections.checks import checks_table
 from homing.report.sections.segments import crossings_section, segments_section
 from homing.report.sections.trial import COVERS
 from homing.report.sections.worth import worth_section
@@ -120,22 +121,7 @@ def _quality(facts: Readout) -> Section:
         "Where one of the first checks fails, arms differ by more than what decides in them, and nothing "
         "below may be read. Cautions say that an effect is not the same at all times."
     )
-    rows = tuple(
-        (
-            Cell(check.name, detail="" if check.blocking else "caution"),
-            _passed(check),
-            number_cell(check.p_value),
-            Cell(check.detail.replace(" -", f" {MINUS}")),
-        )
-        for check in facts.checks
-    )
-    return Section("quality", "Quality", lead, (Table(("Check", "Passed", "p", "What was seen"), rows),))
-
-
-def _passed(check: CheckFacts) -> Cell:
-    if check.passed:
-        return Cell("yes", chip="good")
-    return Cell("no" if isfinite(check.p_value) else "not known", chip="bad" if check.blocking else "doubt")
+    return Section("quality", "Quality", lead, (checks_table(facts.checks),))
 
 
 def _scorecard(facts: Readout) -> Section:

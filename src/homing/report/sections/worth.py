@@ -10,9 +10,8 @@ from homing.report.numbers import difference, significant
 from homing.report.plots.lines import Line, lines
 from homing.report.plots.ticks import ticks
 from homing.report.view import Block, Cell, Picture, Section, Table, difference_cell, picture, slug
-from homing.report.words import ANSWERS
+from homing.report.words import ANSWERS, TONES
 
-_TONES = {"better": "good", "worse": "bad", "cannot_tell": "neutral", "unknown": "doubt"}
 _HEIGHT = 230
 
 
@@ -29,7 +28,7 @@ def worth_section(facts: Readout) -> Section | None:
         (
             Cell(each.arm, detail=_parts(each)),
             difference_cell(each.worth, "number"),
-            Cell(ANSWERS[each.answer], chip=_TONES[each.answer]),
+            Cell(ANSWERS[each.answer], chip=TONES[each.answer]),
         )
         for each in facts.worth
     )
