@@ -145,11 +145,12 @@ def holdout(
     from homing.report import write_holdout
 
     there = opened(workspace)
-    times = (
-        None if text is None else parsed_time(text, option)
-        for text, option in ((since, "--since"), (until, "--until"))
+    found = read_holdout(
+        there,
+        None if since is None else parsed_time(since, "--since"),
+        None if until is None else parsed_time(until, "--until"),
+        every.value,
     )
-    found = read_holdout(there, *times, every=every.value)
     page, _ = write_holdout(found, output or there.runs_path / "holdout.html")
     printed(as_json, found.to_dict(), lambda console: show.holdout(console, found, page))
 

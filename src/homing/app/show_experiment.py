@@ -81,7 +81,7 @@ def _planned_looks(console: Console, made: Designed) -> None:
     text = "One look, at the end."
     if len(looks.looks) > 1:
         text = (
-            f"Looks take {looks.inflation:.3g} times the users of a single one at the end. Of that size, the "
+            f"Looks take {looks.inflation - 1:.1%} more users than a single one at the end. With those, the "
             f"effect is seen after {looks.expected_days:.3g} of {made.days} days on average if it is as "
             f"planned; without any it takes {looks.expected_days_without_effect:.3g}."
         )
@@ -161,8 +161,9 @@ def _worth(console: Console, found: Readout) -> None:
             )
             for curve in each.curves
         ]
-        title = f"Worth of {each.arm} per user: {estimate(each.worth, sign='+')}, {ANSWERS[each.answer]}"
-        table(console, title, ("metric", "worth of one", "the answer turns at"), rows)
+        worth = f"{each.arm} is worth {estimate(each.worth, sign='+')} per user: {ANSWERS[each.answer]}"
+        console.print(worth, markup=False, highlight=False)
+        table(console, "If one weight was another", ("metric", "worth of one", "turns at"), rows)
 
 
 def listed(console: Console, found: Sequence[tuple[str, Record | None, str]]) -> None:
@@ -260,4 +261,5 @@ def estimate(found: Estimate, sign: str = "") -> str:
     """Return an estimate with its interval; a dash where it is not known."""
     if not isfinite(found.value):
         return "-"
-    return f"{found.value:{sign}.3g} [{found.low:.3g}, {found.high:.3g}]"
+    interval = f" [{found.low:.3g}, {found.high:.3g}]" if isfinite(found.low) else ""
+    return f"{found.value:{sign}.3g}{interval}"

@@ -1,11 +1,13 @@
-"""What an experiment says of segments and of other experiments, in sentences for the page and the terminal."""
+"""What experiments and holdouts say in sentences, for the page and the terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Final
 
 from homing.report.experiment import Answer, Readout
+from homing.report.holdout import HoldoutDifference, HoldoutMetric
 
 ANSWERS: Final[dict[Answer, str]] = {
     "better": "better",
@@ -14,6 +16,8 @@ ANSWERS: Final[dict[Answer, str]] = {
     "unknown": "not known",
 }
 
+#: Age of a holdout under which its differences are those of first days.
+YOUNG_DAYS: Final = 28
 TONES: Final[dict[Answer, str]] = {
     "better": "good",
     "worse": "bad",
@@ -61,6 +65,36 @@ def crossings_in_words(facts: Readout) -> str:
         for c in different
     )
     return f"Effects depend on another experiment: {told}. They will be others when it has ended."
+
+
+def holdout_in_words(metrics: Sequence[HoldoutMetric], since: str, days: int) -> str:
+    """Return what all messages together changed since a date, in sentences."""
+    changed = [
+        f"{each.metric} {_change(each.cumulative[-1])} ({each.answer})"
+        for each in metrics
+        if each.answer in ("better", "worse")
+    ]
+    unsure = [each.metric for each in metrics if each.direction != "none" and each.answer == "cannot_tell"]
+    unknown = [each.metric for each in metrics if each.direction != "none" and each.answer == "unknown"]
+    parts = []
+    if changed:
+        parts.append(f"Since {since} all messages together changed {'; '.join(changed)}.")
+    if unsure:
+        lead = "Of" if changed else f"Since {since}, of"
+        parts.append(f"{lead} {', '.join(unsure)} no change can be seen.")
+    if unknown:
+        parts.append(f"Of {', '.join(unknown)} nothing is known.")
+    if days < YOUNG_DAYS:
+        parts.append(f"The holdout is {days} days old: these are effects of first days.")
+    return " ".join(parts)
+
+
+def _change(found: HoldoutDifference) -> str:
+    if isfinite(found.relative.low):
+        value, low, high = (100 * x for x in (found.relative.value, found.relative.low, found.relative.high))
+        return f"by {value:+.3g} % [{low:.3g}, {high:.3g}]"
+    apart = found.absolute
+    return f"by {apart.value:+.3g} [{apart.low:.3g}, {apart.high:.3g}] per user"
 
 
 def _told(facts: Readout, value: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from math import inf
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -208,8 +207,8 @@ class Design(Section):
         for name, worth in self.worth.items():
             if name not in self.metrics:
                 problems.append(f"worth.{name} is of no metric{nearest(name, tuple(self.metrics))}")
-            elif not 0 <= worth < inf:
-                problems.append(f"worth.{name} == {worth:g}, must be finite and >= 0; the direction signs it")
+            elif worth < 0:
+                problems.append(f"worth.{name} == {worth:g}, must be >= 0; the direction gives its sign")
             elif worth and self.metrics[name].direction == "none":
                 problems.append(f"worth.{name} needs a direction of metrics.{name}, 'up' or 'down'")
         if self.worth and not any(self.worth.values()):

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ from homing.lifecycle.experiment.analyse import FEW, checked, known_until, meani
 from homing.report.experiment import Answer
 from homing.report.facts import Alert, Estimate, Header, Tone
 from homing.report.holdout import HoldoutDifference, HoldoutFacts, HoldoutMetric, HoldoutPeriod
+from homing.report.words import YOUNG_DAYS, holdout_in_words
 from homing.schema import Config, InputError
 from homing.schema.experiment import HOLDOUT, SENT, Metric
 from homing.schema.times import DAY, MISSING, format_time
@@ -41,8 +43,7 @@ Every = Literal["quarter", "month"]
 _MONTHS: Final[dict[Every, int]] = {"quarter": 3, "month": 1}
 _ALPHA: Final = 0.05
 _ALPHA_QUALITY: Final = 0.001
-_BEST_AFTER: Final = 365 * DAY  # when intervals that hold at all times are narrowest
-_YOUNG: Final = 28 * DAY  # before it a difference is that of first days
+_BEST_AFTER: Final = 91 * DAY  # when intervals that hold at all times are narrowest: a first quarter
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def read_holdout(
         )
     partitions = range(workspace.ledger.partitions)
     seen = [held_by(workspace, partition, f"{HOLDOUT}:held", max(cutoff, 0)) for partition in partitions]
-    start = _started(workspace, seen, since)
+    start = _started(workspace, seen, since, cutoff)
     if cutoff <= start:
         raise InputError(
             f"nothing is known after {format_time(start)}, the start of the holdout; ingest the events that "
@@ -138,7 +139,7 @@ def metrics_of(config: Config) -> dict[str, Metric]:
 
 
 def divided(start: int, until: int, every: Every) -> tuple[_Period, ...]:
-    """Return the calendar's quarters or months (UTC) between two instants (us), the first and last in part."""
+    """Return quarters or months (UTC) between two instants (us), of the first and last a part."""
     months = _MONTHS[every]
     first = np.datetime64(start, "us").astype("datetime64[M]").astype(int) // months
     last = np.datetime64(until - 1, "us").astype("datetime64[M]").astype(int) // months
@@ -147,7 +148,7 @@ def divided(start: int, until: int, every: Every) -> tuple[_Period, ...]:
         for place in range(first, last + 2)
     ]
     found = []
-    for place, (begin, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for place, (begin, end) in enumerate(itertools.pairwise(edges)):
         year, part = divmod((first + place) * months, 12)
         label = f"{1970 + year} Q{part // 3 + 1}" if every == "quarter" else f"{1970 + year}-{part + 1:02d}"
         inside = max(begin, start), min(end, until)
@@ -155,16 +156,14 @@ def divided(start: int, until: int, every: Every) -> tuple[_Period, ...]:
     return tuple(found)
 
 
-def _started(workspace: Workspace, seen: Sequence[Held], since: int | None) -> int:
-    first = [
-        int(part.first_in[part.first_in != MISSING].min(initial=np.iinfo(np.int64).max)) for part in seen
-    ]
-    start = min(first)
-    if start == np.iinfo(np.int64).max:
+def _started(workspace: Workspace, seen: Sequence[Held], since: int | None, cutoff: int) -> int:
+    first = np.concatenate([part.first_in[part.first_in != MISSING] for part in seen])
+    if not len(first):
         raise InputError(
-            f"holdout.share == {workspace.config.holdout.share:g}, and no decision was logged of a user who is "
-            f"held out (arm {HOLDOUT}:held); plan an epoch"
+            f"holdout.share == {workspace.config.holdout.share:g}, and no decision was logged under the arm "
+            f"{HOLDOUT}:held before {format_time(max(cutoff, 0))}; plan an epoch, and ingest what follows"
         )
+    start = int(first.min())
     if since is not None and since < start:
         raise InputError(f"since == {format_time(since)}, must not be before {format_time(start)}, its start")
     return start if since is None else since
@@ -189,6 +188,8 @@ def _measured(
         held = in_holdout(users.hash, config.workspace.salt, config.holdout.share)
         entered = np.searchsorted(ends, users.signed_up_at, side="right")  # not known: from the start
         values = users.values.reshape(len(held), len(metrics), len(periods))
+        if not len(held):
+            return {}, _Counts()
         moments = {
             name: holdout_moments(
                 values[:, place], held, entered, periods=[each.label for each in periods], lengths=lengths
@@ -199,14 +200,14 @@ def _measured(
 
     count = workspace.ledger.partitions
     scanned = list(over_shards(of, count, min(worker_count(config.engine.threads), count)))
-    total = scanned[0][0]
-    for moments, _ in scanned[1:]:
-        total = {name: total[name] + moments[name] for name in metrics}
+    total: dict[str, HoldoutMoments] = {}
+    for moments, _ in scanned:
+        total |= {name: total[name] + part if name in total else part for name, part in moments.items()}
     counts = sum((each for _, each in scanned), _Counts())
     if counts.held == 0:
         raise InputError(
-            f"holdout.share == {config.holdout.share:g}, and none of the {counts.rest:,} users with a decision "
-            f"since {format_time(start)} was held out"
+            f"holdout.share == {config.holdout.share:g}, and of {counts.rest:,} users with a decision since "
+            f"{format_time(start)} none was held out; read it from an earlier time, or raise the share"
         )
     return total, counts
 
@@ -239,7 +240,7 @@ def _checks(workspace: Workspace, counts: _Counts) -> tuple[Check, ...]:
 def _shown(
     name: str, metric: Metric, moments: HoldoutMoments, periods: Sequence[_Period], many: int
 ) -> HoldoutMetric:
-    """Return a metric's differences; cumulative intervals hold for `many` metrics and all periods together."""
+    """Return a metric's differences; cumulative intervals hold for `many` metrics and all times together."""
     elapsed = np.array([each.end - periods[0].start for each in periods]) / _BEST_AFTER
     critical = always_valid(1 / np.sqrt(elapsed), 1.0, _ALPHA / many)
     alone, relative = (
@@ -292,7 +293,7 @@ def _header(
     answers = {each.answer for each in metrics}
     tone: Tone = "bad" if "worse" in answers else "good" if "better" in answers else "neutral"
     failed = [f"the check '{check.name}' fails ({check.detail})" for check in checks if not check.passed]
-    verdict = told(metrics, format_time(start)[:10], (cutoff - start) // DAY)
+    verdict = holdout_in_words(metrics, format_time(start)[:10], (cutoff - start) // DAY)
     if failed:
         tone, verdict = "bad", f"The holdout cannot be read: {'; '.join(failed)}."
     return Header(
@@ -301,39 +302,9 @@ def _header(
         created_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         verdict=verdict,
         tone=tone,
-        verdict_basis="All users but those held out, less those, since the start: intervals of 95 % that hold "
-        "for all metrics and every time of looking together.",
+        verdict_basis="All other users less those held out, since the start: intervals of 95 % that hold for "
+        "all metrics and every time of looking together.",
     )
-
-
-def told(metrics: Sequence[HoldoutMetric], since: str, days: int) -> str:
-    """Return what messages changed, in a sentence."""
-    changed = [
-        f"{each.metric} {_change(each.cumulative[-1])} ({each.answer})"
-        for each in metrics
-        if each.answer in ("better", "worse")
-    ]
-    unsure = [each.metric for each in metrics if each.direction != "none" and each.answer == "cannot_tell"]
-    unknown = [each.metric for each in metrics if each.direction != "none" and each.answer == "unknown"]
-    parts = []
-    if changed:
-        parts.append(f"Since {since} all messages together changed {'; '.join(changed)}.")
-    if unsure:
-        lead = "Of" if changed else f"Since {since}, of"
-        parts.append(f"{lead} {', '.join(unsure)} no change can be told.")
-    if unknown:
-        parts.append(f"Of {', '.join(unknown)} nothing is known.")
-    if days < _YOUNG // DAY:
-        parts.append(f"The holdout is {days} days old: these are effects of first days.")
-    return " ".join(parts)
-
-
-def _change(found: HoldoutDifference) -> str:
-    if np.isfinite(found.relative.low):
-        value, low, high = (100 * x for x in (found.relative.value, found.relative.low, found.relative.high))
-        return f"by {value:+.3g} % [{low:.3g}, {high:.3g}]"
-    apart = found.absolute
-    return f"by {apart.value:+.3g} [{apart.low:.3g}, {apart.high:.3g}] per user"
 
 
 def _alerts(periods: Sequence[_Period], users: NDArray[np.float64], age: int) -> tuple[Alert, ...]:
@@ -348,7 +319,7 @@ def _alerts(periods: Sequence[_Period], users: NDArray[np.float64], age: int) ->
                 "raise holdout.share, and read it from then on with --since",
             )
         )
-    if age < _YOUNG:
+    if age < YOUNG_DAYS * DAY:
         alerts.append(
             Alert(
                 "warning", "too young", f"The holdout is {age // DAY} days old; effects of first days fade."

@@ -8,7 +8,6 @@ from typing import Final
 from homing.report.canvas import BAD, GOOD, MUTED
 from homing.report.experiment import ArmVerdict, Finding, Readout, Scored, Verdict
 from homing.report.numbers import (
-    MINUS,
     change,
     compact,
     confidence,
@@ -55,6 +54,7 @@ FINDINGS: Final[dict[Finding, tuple[str, str]]] = {
     "cannot_tell": ("cannot tell", "neutral"),
     "unknown": ("not known", "doubt"),
 }
+_OTHER: Final = "By the other rule, which does not decide here"
 _COLOURS: Final[dict[Finding, str]] = {"better": GOOD, "non_inferior": GOOD, "worse": BAD}
 
 
@@ -101,18 +101,17 @@ def _decision(facts: Readout) -> Section:
     columns = ("Arm", "Who decides", "Share", "Users with a decision", "Users who count")
     blocks: list[Block] = [
         _verdicts(facts.verdicts),
-        *([_verdicts(facts.other_verdicts, facts.other_rule)] if facts.other_verdicts else []),
+        *([_verdicts(facts.other_verdicts, _OTHER), Text(facts.other_rule)] if facts.other_verdicts else []),
         Table(columns, arms, caption="Arms", strong=_control_row(facts)),
     ]
     return Section("decision", "Decision", "", tuple(blocks))
 
 
-def _verdicts(verdicts: tuple[ArmVerdict, ...], rule: str = "") -> Table:
+def _verdicts(verdicts: tuple[ArmVerdict, ...], caption: str = "") -> Table:
     rows = tuple(
         (Cell(each.arm), Cell(VERDICTS[each.verdict][0], chip=VERDICTS[each.verdict][1]), Cell(each.sentence))
         for each in verdicts
     )
-    caption = f"The other rule, which does not decide here. {rule}" if rule else ""
     return Table(("Arm", "Decision", "Why"), rows, caption=caption)
 
 

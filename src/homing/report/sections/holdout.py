@@ -88,7 +88,7 @@ def _cumulative(facts: HoldoutFacts) -> Section:
 
 def _by_period(facts: HoldoutFacts) -> Section:
     lead = (
-        f"Each {facts.every} alone, over users who had entered by its end; its intervals are of itself. Plots "
+        f"Each {facts.every} alone, over users who had entered by its end, with intervals of its own. Plots "
         "have what had been found since the start by each of them."
     )
     blocks: list[Block] = [
@@ -113,7 +113,8 @@ def _by_period(facts: HoldoutFacts) -> Section:
         "Relative",
         "Held-out users",
     )
-    return Section("periods", f"By {facts.every}", lead, (*blocks, Table(columns, rows, folded=True)))
+    alone = Table(columns, rows, f"Every metric, each {facts.every} alone", folded=True)
+    return Section("periods", f"By {facts.every}", lead, (*blocks, alone))
 
 
 def _figure(facts: HoldoutFacts, each: HoldoutMetric) -> Picture | None:
@@ -174,7 +175,7 @@ def _reading(facts: HoldoutFacts) -> Section:
     texts = (
         "Who is held out is told by a hash of the user's id, for good. Users count from the start, or from "
         "their sign-up, and never cease to: who leaves has nothing, which is an effect.",
-        f"For users who are held out decides `{facts.policy}`; for the others all that was decided, experiments "
-        "among it. The difference is of all messages together, not of what each is worth.",
+        f"For users who are held out decides `{facts.policy}`; the others had all that was decided, by "
+        "experiments, too. The difference is of all messages together, not of what each is worth.",
     )
     return Section("reading", "How to read this", "", tuple(Text(text) for text in texts))

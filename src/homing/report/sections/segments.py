@@ -9,7 +9,7 @@ from homing.report.experiment import Crossing, Readout, Segment
 from homing.report.facts import Estimate
 from homing.report.numbers import change, difference, plain, split
 from homing.report.plots.forest import Row, forest
-from homing.report.view import Block, Cell, Picture, Section, Table, count_cell, number_cell, picture, slug
+from homing.report.view import Block, Cell, Section, Table, count_cell, number_cell, picture, slug
 from homing.report.words import crossings_in_words, segments_in_words
 
 
@@ -18,13 +18,13 @@ def segments_section(facts: Readout) -> Section | None:
     if not facts.segments:
         return None
     lead = (
-        f"{segments_in_words(facts)} Users are split by what they were at entry. Plots have the effect in each "
-        "segment, with the interval of this look alone; what differs is judged for all together (Holm)."
+        f"{segments_in_words(facts)} Users are split by what they were at entry. Plots have the effect in "
+        "each segment, with the interval of this look alone; what differs is judged for all together (Holm)."
     )
     blocks: list[Block] = []
     for metric, arm in dict.fromkeys((each.metric, each.arm) for each in facts.segments):
         mine = [each for each in facts.segments if (each.metric, each.arm) == (metric, arm)]
-        blocks += [_figure(facts, metric, arm, mine), _table(facts, metric, arm, mine)]
+        blocks += [*_figure(facts, metric, arm, mine), _table(facts, metric, arm, mine)]
     return Section("segments", "Segments", lead, tuple(blocks))
 
 
@@ -52,7 +52,7 @@ def crossings_section(facts: Readout) -> Section | None:
     return Section("crossings", "Other experiments", lead, (Table(columns, rows),))
 
 
-def _figure(facts: Readout, metric: str, arm: str, segments: list[Segment]) -> Picture:
+def _figure(facts: Readout, metric: str, arm: str, segments: list[Segment]) -> list[Block]:
     whole = next((s for s in facts.scores if (s.metric, s.arm) == (metric, arm)), None)
     reference = None
     if whole is not None:
@@ -65,12 +65,13 @@ def _figure(facts: Readout, metric: str, arm: str, segments: list[Segment]) -> P
             ACCENT if each.differs else MUTED,
             word="differs" if each.differs else "",
             strong=each.differs,
-            trusted=isfinite(each.effect.low),
         )
         for each in segments
-        if isfinite(each.effect.value)
+        if isfinite(each.effect.low)
     ]
-    return picture(
+    if not rows:
+        return []
+    drawn = picture(
         f"segments-{slug([metric, arm])}",
         f"{metric}: {arm} against {facts.control}, by segment",
         lambda width: forest(
@@ -79,6 +80,7 @@ def _figure(facts: Readout, metric: str, arm: str, segments: list[Segment]) -> P
         description="; ".join(f"{row.label} {row.text}" for row in rows),
         note="Dashed: the effect on all.",
     )
+    return [drawn]
 
 
 def _table(facts: Readout, metric: str, arm: str, segments: list[Segment]) -> Table:

@@ -104,5 +104,5 @@ def _figure(facts: Readout, metric: str) -> Picture:
         ),
         description=f"at {weight:g}: {'; '.join(told)}",
         half=True,
-        note=f"Dotted: the weight that it has, {significant(weight)}. Above the dashed line an arm is better.",
+        note=f"Dotted: the weight that it has, {significant(weight)}. Dashed: as good as the control.",
     )
