@@ -122,7 +122,7 @@ class Weighed:
 
 
 @dataclass(frozen=True)
-class WeightPoint:
+class CurvePoint:
     """The sum of differences, had one metric another weight."""
 
     weight: float  # >= 0; the direction gives its sign
@@ -144,7 +144,7 @@ class WeightCurve:
 
     metric: str
     weight: float  # that it has
-    points: tuple[WeightPoint, ...]
+    points: tuple[CurvePoint, ...]
     turns: tuple[Turn, ...]  # rising; empty: no weight changes what can be said
 
 

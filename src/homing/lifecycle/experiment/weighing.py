@@ -15,7 +15,7 @@ from homing.experiments import Check, Joint, UtilityPlan, joint_difference, leve
 from homing.lifecycle.experiment.looking import Look, weekly_shares
 from homing.lifecycle.experiment.measuring import Measured
 from homing.lifecycle.experiment.rule import judged
-from homing.report.experiment import Answer, ArmVerdict, ArmWorth, Turn, Weighed, WeightCurve, WeightPoint
+from homing.report.experiment import Answer, ArmVerdict, ArmWorth, CurvePoint, Turn, Weighed, WeightCurve
 from homing.report.facts import Estimate
 from homing.schema import Config
 from homing.schema.experiment import Design
@@ -224,7 +224,7 @@ def _curve(sums: _Sums, weights: NDArray[np.float64], row: int) -> WeightCurve:
     own = float(weights[row])
     far = _FAR * own if own else inf
     top = max([_AROUND * own, *(1.25 * zero for zero in zeros if zero <= far)])
-    points = tuple(WeightPoint(w, at(w)) for w in np.linspace(0.0, top or 1.0, _POINTS).tolist())
+    points = tuple(CurvePoint(w, at(w)) for w in np.linspace(0.0, top or 1.0, _POINTS).tolist())
     return WeightCurve(sums.joint.metrics[row], own, points, turns)
 
 

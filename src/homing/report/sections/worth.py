@@ -55,7 +55,7 @@ def worth_section(facts: Readout) -> Section | None:
 
 def _parts(each: ArmWorth) -> str:
     parts = [
-        f"{part.metric} {significant(part.difference)} x {significant(part.weight)}"
+        f"{part.metric} {significant(part.difference)} × {significant(part.weight)}"
         for part in each.parts
         if isfinite(part.difference)
     ]
