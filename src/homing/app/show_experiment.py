@@ -79,7 +79,7 @@ def _planned_looks(console: Console, made: Designed) -> None:
     heads = ("at", "of the days", "alpha of this look", "seen here first")
     table(console, "Looks at a success metric, if it starts now", heads, rows)
     text = "One look, at the end."
-    if len(looks.looks) > 1:
+    if looks.inflation > 1 + 1e-6:
         text = (
             f"Looks take {looks.inflation - 1:.1%} more users than a single one at the end. With those, the "
             f"effect is seen after {looks.expected_days:.3g} of {made.days} days on average if it is as "
@@ -187,12 +187,14 @@ def shown(console: Console, name: str, design: Design, record: Record | None, st
     """Print an experiment as it was designed, and what became of it."""
     from homing.lifecycle.experiment.analyse import meaning, what
     from homing.lifecycle.experiment.rule import in_words
+    from homing.lifecycle.experiment.weighing import in_words as worth_in_words
     from homing.schema.times import format_time
 
     console.print(Text(f"{name}: {status}", "bold"))
     if design.hypothesis:
         console.print(design.hypothesis, markup=False, highlight=False)
-    console.print(in_words(design), markup=False, highlight=False)
+    rule = worth_in_words(design) if design.rule == "worth" else in_words(design)
+    console.print(rule, markup=False, highlight=False)
     console.print()
     arms = [(arm, what(spec), f"{spec.share:.1%}") for arm, spec in design.arms.items()]
     table(console, "Arms", ("arm", "who decides", "share"), arms, left=2)

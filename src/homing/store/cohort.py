@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from homing.schema import Vocabulary
 from homing.schema.experiment import SENT
 from homing.schema.experiment_record import Record
 from homing.schema.times import DAY, MISSING
-from homing.store.columns import TIME, contract_types, newest, scan, times
+from homing.store.columns import TIME, codes, contract_types, newest, scan, times
 from homing.store.workspace import Workspace
 
-_SATURDAY: Final = 6  # by ISO
+_THURSDAY, _SATURDAY = 3, 5  # days after a Monday; 1970 began on a Thursday
 _NONE, _UNKNOWN = -1, -2  # in place of an arm
 
 
@@ -86,6 +87,7 @@ def user_numbers(
         _between("epoch_at", cohort.start + min(reach, 0), cohort.until),
     )
     if cohort.experiment:
+        decisions = decisions.collect().lazy()  # read once, for entries and for sends
         users = everyone.join(_entries(decisions, cohort), on="user_id", how="left")
     else:
         users = everyone.with_columns(
@@ -94,16 +96,15 @@ def user_numbers(
             assigned=pl.lit(cohort.start),
             entered=_signed_up(cohort),
         )
-    frame = users.sort("hash_hi", "hash_lo").collect()
-    counted = frame.lazy()
+    table = users.sort("hash_hi", "hash_lo").collect()
+    values = np.zeros((len(table), len(numbers)))
     if numbers:
         happened = _happened(workspace, partition, cohort, numbers, decisions, reach)
-        entered = frame.lazy().filter(pl.col("entered").is_not_null()).select("user_id", "entered")
-        relative = happened.join(entered, on="user_id").with_columns(since=pl.col("at") - pl.col("entered"))
-        sums = relative.group_by("user_id").agg(_aggregate(number) for number in numbers)
-        counted = counted.join(sums, on="user_id", how="left")
-    table = counted.sort("hash_hi", "hash_lo").collect()
-    values = table.select(pl.col(number.name).fill_null(0).cast(pl.Float64) for number in numbers)
+        kinds = sorted({number.event for number in numbers})
+        entered = table.lazy().with_row_index("row").filter(pl.col("entered").is_not_null())
+        around = _Around.of(happened, entered.select("user_id", "row", "entered"), kinds)
+        for place, number in enumerate(numbers):
+            values[:, place] = around.aggregated(number, len(table))
     return UserNumbers(
         hash=np.ascontiguousarray(table.select("hash_hi", "hash_lo").to_numpy()),
         signed_up_at=times(table["signed_up_at"]),
@@ -111,7 +112,7 @@ def user_numbers(
         several=table["several"].fill_null(value=False).to_numpy(),
         assigned_at=table["assigned"].fill_null(MISSING).to_numpy(),
         entered_at=table["entered"].fill_null(MISSING).to_numpy(),
-        values=values.to_numpy() if numbers else np.zeros((len(table), 0)),
+        values=values,
     )
 
 
@@ -216,25 +217,62 @@ def _happened(
     return pl.concat(parts)
 
 
-def _aggregate(number: Number) -> pl.Expr:
-    taken = (pl.col("type") == number.event) & (pl.col("since") >= number.since)
-    if number.until is not None:
-        taken &= pl.col("since") < number.until
-    if number.weekend is not None:
-        weekend = pl.col("at").cast(pl.Datetime("us")).dt.weekday() >= _SATURDAY
-        taken &= weekend if number.weekend else ~weekend
-    if number.unexplained:
-        taken &= pl.col("unexplained")
-    match number.aggregate:
-        case "any":
-            found = taken.any().cast(pl.Float64)
-        case "count":
-            found = taken.sum().cast(pl.Float64)
-        case "sum":
-            found = pl.col("value").filter(taken).sum()
-        case "active_days":
-            found = (pl.col("since") // DAY).filter(taken).n_unique().cast(pl.Float64)
-    return (found if number.cap is None else found.clip(upper_bound=number.cap)).alias(number.name)
+@dataclass(frozen=True)
+class _Around:
+    """What happened to users who have entered, one row an event."""
+
+    row: NDArray[np.uint32]  # of the user
+    of_type: dict[str, NDArray[np.bool_]]  # [events] by type
+    since: NDArray[np.int64]  # us after the entry
+    value: NDArray[np.float64]
+    weekend: NDArray[np.bool_]  # on a Saturday or a Sunday, UTC
+    unexplained: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, happened: pl.LazyFrame, entered: pl.LazyFrame, kinds: Sequence[str]) -> _Around:
+        """Return what happened (`_happened`), of these types, to users with their row and entry."""
+        table = happened.join(entered, on="user_id").drop("user_id").collect()
+        code = codes(table["type"], Vocabulary(tuple(kinds)))
+        at = table["at"].to_numpy()
+        return cls(
+            row=table["row"].to_numpy(),
+            of_type={name: code == place for place, name in enumerate(kinds)},
+            since=at - table["entered"].to_numpy(),
+            value=table["value"].to_numpy(),
+            weekend=(at // DAY + _THURSDAY) % 7 >= _SATURDAY,
+            unexplained=table["unexplained"].to_numpy(),
+        )
+
+    def aggregated(self, number: Number, users: int) -> NDArray[np.float64]:
+        """Return a number of each user: float64 [users]."""
+        taken = self.of_type[number.event] & (self.since >= number.since)
+        if number.until is not None:
+            taken &= self.since < number.until
+        if number.weekend is not None:
+            taken &= self.weekend == number.weekend
+        if number.unexplained:
+            taken &= self.unexplained
+        row = self.row[taken]
+        match number.aggregate:
+            case "any":
+                found = (np.bincount(row, minlength=users) > 0).astype(np.float64)
+            case "count":
+                found = np.bincount(row, minlength=users).astype(np.float64)
+            case "sum":
+                found = np.bincount(row, self.value[taken], users)
+            case "active_days":
+                found = _different(row, self.since[taken] // DAY, users)
+        return found if number.cap is None else np.minimum(found, number.cap)
+
+
+def _different(row: NDArray[np.uint32], day: NDArray[np.int64], users: int) -> NDArray[np.float64]:
+    """Return how many different days each user has: float64 [users]."""
+    if not len(day):
+        return np.zeros(users)
+    first = int(day.min())
+    seen = np.zeros((users, int(day.max()) - first + 1), np.bool_)
+    seen[row, day - first] = True
+    return seen.sum(axis=1).astype(np.float64)
 
 
 def _between(column: str, since: int, until: int) -> pl.Expr:

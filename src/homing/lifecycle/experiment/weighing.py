@@ -66,8 +66,9 @@ def in_words(design: Design) -> str:
         f"{name} {design.metrics[name].sign * worth:+g}" for name, worth in design.worth.items() if worth
     )
     return (
-        f"Ship an arm if the sum of its differences, each times its worth, is over 0 per user ({parts}) and "
-        f"the quality checks pass: one-sided alpha {design.alpha:g}, {design.alpha_worse:g} for harm."
+        f"Ship an arm if the sum of its differences, each times its worth, is over 0 per user "
+        f"({parts or 'weights of the objectives'}) and the quality checks pass: one-sided alpha "
+        f"{design.alpha:g}, {design.alpha_worse:g} for harm."
     )
 
 

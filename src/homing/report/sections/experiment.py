@@ -99,11 +99,10 @@ def _decision(facts: Readout) -> Section:
         for arm in facts.arms
     )
     columns = ("Arm", "Who decides", "Share", "Users with a decision", "Users who count")
-    blocks: list[Block] = [
-        _verdicts(facts.verdicts),
-        *([_verdicts(facts.other_verdicts, _OTHER), Text(facts.other_rule)] if facts.other_verdicts else []),
-        Table(columns, arms, caption="Arms", strong=_control_row(facts)),
-    ]
+    blocks: list[Block] = [_verdicts(facts.verdicts)]
+    if facts.other_verdicts:
+        blocks += [_verdicts(facts.other_verdicts, _OTHER), Text(facts.other_rule)]
+    blocks.append(Table(columns, arms, caption="Arms", strong=_control_row(facts)))
     return Section("decision", "Decision", "", tuple(blocks))
 
 
