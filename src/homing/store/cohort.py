@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -253,26 +253,28 @@ class _Around:
         if number.unexplained:
             taken &= self.unexplained
         row = self.row[taken]
+        found: NDArray[Any]
         match number.aggregate:
             case "any":
-                found = (np.bincount(row, minlength=users) > 0).astype(np.float64)
+                found = np.bincount(row, minlength=users) > 0
             case "count":
-                found = np.bincount(row, minlength=users).astype(np.float64)
+                found = np.bincount(row, minlength=users)
             case "sum":
                 found = np.bincount(row, self.value[taken], users)
             case "active_days":
                 found = _different(row, self.since[taken] // DAY, users)
-        return found if number.cap is None else np.minimum(found, number.cap)
+        counted = np.asarray(found, np.float64)
+        return counted if number.cap is None else np.minimum(counted, number.cap)
 
 
-def _different(row: NDArray[np.uint32], day: NDArray[np.int64], users: int) -> NDArray[np.float64]:
-    """Return how many different days each user has: float64 [users]."""
+def _different(row: NDArray[np.uint32], day: NDArray[np.int64], users: int) -> NDArray[np.int64]:
+    """Return how many different days each user has: int64 [users]."""
     if not len(day):
-        return np.zeros(users)
+        return np.zeros(users, np.int64)
     first = int(day.min())
     seen = np.zeros((users, int(day.max()) - first + 1), np.bool_)
     seen[row, day - first] = True
-    return seen.sum(axis=1).astype(np.float64)
+    return np.asarray(seen.sum(axis=1), np.int64)
 
 
 def _between(column: str, since: int, until: int) -> pl.Expr:

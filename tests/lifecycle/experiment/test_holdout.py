@@ -1,14 +1,12 @@
 """A global holdout, on a ledger that is small enough to count by hand."""
 
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from store.tables import TOML, Log, Row, write
 
 from homing.experiments import hash_ids, in_holdout
-from homing.lifecycle.experiment.holdout import divided, metrics_of, read_holdout
+from homing.lifecycle.experiment.holdout import metrics_of, read_holdout
 from homing.report.holdout import HoldoutFacts
 from homing.schema import InputError
 from homing.schema.times import DAY, parse_time
@@ -131,20 +129,6 @@ def test_without_a_holdout(tmp_path: Path) -> None:
         read_holdout(made(tmp_path / "b", rows))
     with pytest.raises(InputError, match="holdout:held before 2026-02-20"):
         read_holdout(made(tmp_path / "c", log()), until=START)
-
-
-@pytest.mark.parametrize(
-    ("start", "until", "every", "want"),
-    [
-        ("2025-11-16", "2026-04-01", "quarter", [("2025 Q4", 46 / 92), ("2026 Q1", 1.0)]),
-        ("2026-01-01", "2026-01-02", "quarter", [("2026 Q1", 1 / 90)]),
-        ("2025-12-31", "2026-02-15", "month", [("2025-12", 1 / 31), ("2026-01", 1.0), ("2026-02", 0.5)]),
-    ],
-)
-def test_time_is_divided_by_the_calendar(start: str, until: str, every: Any, want: list[Any]) -> None:
-    found = divided(parse_time(f"{start}T00:00Z"), parse_time(f"{until}T00:00Z"), every)
-    assert [(each.label, pytest.approx(each.length)) for each in found] == want
-    assert all(one.end == two.start for one, two in pairwise(found))
 
 
 def test_an_objective_is_not_read_twice(tmp_path: Path) -> None:

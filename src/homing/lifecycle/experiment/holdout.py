@@ -8,12 +8,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import nan
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +29,7 @@ from homing.experiments import (
     sample_ratio,
 )
 from homing.lifecycle.experiment.analyse import FEW, checked, known_until, meaning
+from homing.lifecycle.experiment.periods import Every, Period, divided
 from homing.report.experiment import Answer
 from homing.report.facts import Alert, Estimate, Header, Tone
 from homing.report.holdout import HoldoutDifference, HoldoutFacts, HoldoutMetric, HoldoutPeriod
@@ -39,19 +39,9 @@ from homing.schema.experiment import HOLDOUT, SENT, Metric
 from homing.schema.times import DAY, MISSING, format_time
 from homing.store import Cohort, Held, Number, Workspace, held_by, user_numbers
 
-Every = Literal["quarter", "month"]
-_MONTHS: Final[dict[Every, int]] = {"quarter": 3, "month": 1}
 _ALPHA: Final = 0.05
 _ALPHA_QUALITY: Final = 0.001
 _BEST_AFTER: Final = 91 * DAY  # when intervals that hold at all times are narrowest: a first quarter
-
-
-@dataclass(frozen=True)
-class _Period:
-    label: str
-    start: int  # us
-    end: int  # us, exclusive
-    length: float  # in whole ones
 
 
 @dataclass(frozen=True)
@@ -138,24 +128,6 @@ def metrics_of(config: Config) -> dict[str, Metric]:
     return found | {name: m for name, m in more.items() if (m.event, m.aggregate) not in counted}
 
 
-def divided(start: int, until: int, every: Every) -> tuple[_Period, ...]:
-    """Return quarters or months (UTC) between two instants (us), of the first and last a part."""
-    months = _MONTHS[every]
-    first = np.datetime64(start, "us").astype("datetime64[M]").astype(int) // months
-    last = np.datetime64(until - 1, "us").astype("datetime64[M]").astype(int) // months
-    edges = [
-        int((np.datetime64(0, "M") + place * months).astype("datetime64[us]").astype(int))
-        for place in range(first, last + 2)
-    ]
-    found = []
-    for place, (begin, end) in enumerate(itertools.pairwise(edges)):
-        year, part = divmod((first + place) * months, 12)
-        label = f"{1970 + year} Q{part // 3 + 1}" if every == "quarter" else f"{1970 + year}-{part + 1:02d}"
-        inside = max(begin, start), min(end, until)
-        found.append(_Period(label, *inside, (inside[1] - inside[0]) / (end - begin)))
-    return tuple(found)
-
-
 def _started(workspace: Workspace, seen: Sequence[Held], since: int | None, cutoff: int) -> int:
     first = np.concatenate([part.first_in[part.first_in != MISSING] for part in seen])
     if not len(first):
@@ -170,7 +142,7 @@ def _started(workspace: Workspace, seen: Sequence[Held], since: int | None, cuto
 
 
 def _measured(
-    workspace: Workspace, periods: Sequence[_Period], metrics: dict[str, Metric], seen: Sequence[Held]
+    workspace: Workspace, periods: Sequence[Period], metrics: dict[str, Metric], seen: Sequence[Held]
 ) -> tuple[dict[str, HoldoutMoments], _Counts]:
     """Return the moments of each metric, and who had what decisions."""
     start, cutoff = periods[0].start, periods[-1].end
@@ -238,7 +210,7 @@ def _checks(workspace: Workspace, counts: _Counts) -> tuple[Check, ...]:
 
 
 def _shown(
-    name: str, metric: Metric, moments: HoldoutMoments, periods: Sequence[_Period], many: int
+    name: str, metric: Metric, moments: HoldoutMoments, periods: Sequence[Period], many: int
 ) -> HoldoutMetric:
     """Return a metric's differences; cumulative intervals hold for `many` metrics and all times together."""
     elapsed = np.array([each.end - periods[0].start for each in periods]) / _BEST_AFTER
@@ -307,7 +279,7 @@ def _header(
     )
 
 
-def _alerts(periods: Sequence[_Period], users: NDArray[np.float64], age: int) -> tuple[Alert, ...]:
+def _alerts(periods: Sequence[Period], users: NDArray[np.float64], age: int) -> tuple[Alert, ...]:
     alerts = []
     if users[-1].min() < FEW:
         alerts.append(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 
 from homing.report.canvas import ACCENT, MUTED
 from homing.report.experiment import Crossing, Readout, Segment
 from homing.report.facts import Estimate
-from homing.report.numbers import change, difference, plain, split
+from homing.report.numbers import change, difference, split
 from homing.report.plots.forest import Row, forest
 from homing.report.view import Block, Cell, Section, Table, count_cell, number_cell, picture, slug
 from homing.report.words import crossings_in_words, segments_in_words
@@ -106,18 +107,12 @@ def _scale(facts: Readout) -> str:
 
 
 def _effect(facts: Readout, effect: Estimate) -> Cell:
-    if not isfinite(effect.low):
-        text = plain(effect.value, "rate" if facts.scale == "relative" else "number")
-        return Cell(text, effect.value if isfinite(effect.value) else None)
     number, bracket = split(_text(facts, effect))
-    return Cell(number, effect.value, detail=bracket)
+    return Cell(number, effect.value if isfinite(effect.value) else None, detail=bracket)
 
 
 def _compared(facts: Readout, each: Segment | Crossing) -> Cell:
-    number, bracket = split(_text(facts, each.difference))
-    chip = "good" if each.differs else ""
-    value = each.difference.value if isfinite(each.difference.value) else None
-    return Cell(number, value, chip=chip, detail=bracket)
+    return replace(_effect(facts, each.difference), chip="neutral" if each.differs else "")
 
 
 def _text(facts: Readout, estimate: Estimate) -> str:
