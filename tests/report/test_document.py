@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from homing.report import Facts, Leaderboard, Readout, render
+from homing.report import Facts, HoldoutFacts, Leaderboard, Readout, render
 from homing.report.canvas import text_width
-from homing.report.document import experiment_document, leaderboard_document
+from homing.report.document import experiment_document, holdout_document, leaderboard_document
 
 from . import examples
 from .page_reader import PageReader
 
-PAGES = ("example", "bare", "unknown", "crowded", "leaderboard", "experiment")
+PAGES = ("example", "bare", "unknown", "crowded", "leaderboard", "experiment", "holdout")
 
 
 @cache
@@ -27,6 +27,8 @@ def page(name: str) -> str:
     facts = getattr(examples, name)()
     if isinstance(facts, Readout):
         return experiment_document(facts)
+    if isinstance(facts, HoldoutFacts):
+        return holdout_document(facts)
     return leaderboard_document(facts) if isinstance(facts, Leaderboard) else render(facts)
 
 

@@ -13,7 +13,7 @@ from homing.experiments.effect_checks import (
 )
 from homing.experiments.effects import ForestSettings, UnitEffects, unit_effects
 from homing.experiments.funnel import Funnel, funnel
-from homing.experiments.holdout import HoldoutReadout, holdout_readout
+from homing.experiments.holdout import HoldoutMoments, HoldoutReadout, holdout_moments, holdout_readout
 from homing.experiments.interaction import Interaction, interaction, interactions
 from homing.experiments.joint import Joint, Utility, joint_difference, utility
 from homing.experiments.looks import LooksPlan, plan_looks
@@ -21,7 +21,7 @@ from homing.experiments.metrics import Levels, Metric, levels, mean, proportion,
 from homing.experiments.micro_randomized import Excursion, causal_excursion
 from homing.experiments.moments import Axis, Moments
 from homing.experiments.multiple import adjusted_p_values, interval_confidence
-from homing.experiments.power import Need, Plan, plan, simulate_rule
+from homing.experiments.power import Need, Plan, UtilityPlan, plan, plan_utility, simulate_rule
 from homing.experiments.quality import (
     Check,
     before_start,
@@ -67,6 +67,7 @@ __all__ = [
     "Funnel",
     "GroupEffects",
     "Hazards",
+    "HoldoutMoments",
     "HoldoutReadout",
     "Interaction",
     "Joint",
@@ -84,6 +85,7 @@ __all__ = [
     "SurrogateIndex",
     "UnitEffects",
     "Utility",
+    "UtilityPlan",
     "adjust",
     "adjusted_p_values",
     "always_valid",
@@ -106,6 +108,7 @@ __all__ = [
     "group_sequential",
     "hash_ids",
     "hazard_ratio",
+    "holdout_moments",
     "holdout_readout",
     "in_holdout",
     "interaction",
@@ -119,6 +122,7 @@ __all__ = [
     "place",
     "plan",
     "plan_looks",
+    "plan_utility",
     "post_stratify",
     "products_for",
     "proportion",
