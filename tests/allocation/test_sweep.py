@@ -72,7 +72,7 @@ def test_each_ends_where_the_dual_is_least_along_it(seed: int, own: bool, temper
         ahead = swept(demand, sides, x, temperature, np.array([side]))
         point = softmaxes(demand, sides.prices(ahead), temperature)
         slack = sides.slack(point)[side]
-        assert abs(slack) < 1e-6 or (ahead[side] == 0 and slack > 0) or (ahead[side] == 20 and slack < 0)
+        assert abs(slack) < 1e-4 or (ahead[side] == 0 and slack > 0) or (ahead[side] == 20 and slack < 0)
         assert np.delete(ahead, side).tolist() == np.delete(x, side).tolist()
         assert sides.dual(ahead, point) <= dual + 1e-9 * abs(dual)
         x, dual = ahead, sides.dual(ahead, point)
@@ -80,7 +80,7 @@ def test_each_ends_where_the_dual_is_least_along_it(seed: int, own: bool, temper
     one_by_one = x
     for side in chosen:
         one_by_one = swept(demand, sides, one_by_one, temperature, np.array([side]))
-    np.testing.assert_allclose(swept(demand, sides, x, temperature, chosen), one_by_one, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(swept(demand, sides, x, temperature, chosen), one_by_one, rtol=1e-4, atol=1e-5)
 
 
 def test_few_units_of_many_users_take_few_passes() -> None:
