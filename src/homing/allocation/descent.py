@@ -27,7 +27,7 @@ _ACCURACY: Final = 0.02
 _TRUSTED: Final = 1e-3
 #: Limits of fewer units in the sample of the model have few users near a tie there, or none.
 _FEW: Final = 30
-_SWEEPS: Final = 5  # where limits hold each other, one after the other creeps
+_SWEEPS: Final = 8  # where limits hold each other, one after the other creeps
 _ENOUGH: Final = 0.1  # of what a tolerance leaves to a side
 _TINY: Final = 1e-300
 
