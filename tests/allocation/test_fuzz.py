@@ -1,12 +1,14 @@
 """Random instances with minima, maxima, duplicated limits and contradictions, beside the linear program."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from homing.allocation import Bounds, Demand, solve
+from homing.allocation import Bounds, Demand, Uses, solve
 
 from .instances import dense_costs, make_demand
 
@@ -61,6 +63,30 @@ def test_what_is_said_of_a_solution_is_true(seed: int) -> None:
         wider = optimum(demand, costs, Bounds(bounds.least - proof.over, bounds.most + proof.over + 1e-9))
         assert wider is not None
         assert proof.value <= wider + 1e-6 * max(abs(wider), 1)
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.integers(0, 10**9))
+def test_limits_of_few_units_and_values_far_apart(seed: int) -> None:
+    """Uses are 0 or 1 and bounds 0.2 to 3 units, of users whose values differ by orders of magnitude."""
+    rng = np.random.default_rng(seed)
+    demand = make_demand(seed)
+    demand = replace(
+        demand,
+        values=(demand.values * np.exp(rng.normal(0, 3, len(demand.values)))).astype(np.float32),
+        uses=Uses.from_dense((rng.random((12, 5)) < 0.5) * (np.arange(12) > 0)[:, None].astype(np.float64)),
+    )
+    costs = dense_costs(demand, 5)
+    bounds = Bounds(np.full(5, -np.inf), rng.uniform(0.2, 3, 5))
+    found = solve(demand, bounds)
+    best = optimum(demand, costs, bounds)
+    assert best is not None
+    assert found.met
+    proof = found.certificate
+    assert proof.bound >= best - 1e-6 * best
+    wider = optimum(demand, costs, Bounds(bounds.least, bounds.most + proof.over + 1e-9))
+    assert wider is not None
+    assert best - 1e-3 * proof.bound <= proof.value <= wider + 1e-6 * wider
 
 
 @settings(deadline=None, max_examples=8)

@@ -27,6 +27,11 @@ def alike(one: Passes, other: Passes, prices: np.ndarray, temperature: float) ->
     np.testing.assert_allclose(mine.diagonal, its.diagonal, rtol=1e-6, atol=1e-9)
     step = np.cos(np.arange(LIMITS))
     np.testing.assert_allclose(mine.product(step), its.product(step), rtol=1e-6, atol=1e-9)
+    some = np.arange(LIMITS) % 2 == 0
+    here, there = one.by_limit(some), other.by_limit(some)
+    for array in ("start", "ends", "place", "amount", "owner"):
+        np.testing.assert_array_equal(getattr(here, array), getattr(there, array))
+    np.testing.assert_array_equal(here.demand.values, there.demand.values)
 
 
 @settings(deadline=None, max_examples=12)
@@ -39,7 +44,7 @@ def test_the_same_as_compiled_code(seed: int, own: bool, temperature: float, mem
     alike(one, other, prices, temperature)
     some = np.sort(rng.choice(len(demand), 20, replace=False))
     alike(one.take(some), other.take(some), prices, temperature)
-    (near, elsewhere), (its, rest) = (both.screened(prices, 0.1, reach) for both in (one, other))
+    (near, elsewhere), (its, rest) = (both.screened(prices, 0.1, reach, reach) for both in (one, other))
     np.testing.assert_allclose(elsewhere, rest, rtol=1e-6)
     alike(near, its, prices + reach, temperature)
     odd = np.arange(1, len(near), 2)
@@ -68,7 +73,7 @@ def test_nobody_and_nobody_with_a_choice() -> None:
     for demand in (nobody, alone):
         there = OnDevice.put(demand, LIMITS, "cpu")
         alike(Compiled(demand, LIMITS, 1), there, np.ones(LIMITS), 0.1)
-        near, elsewhere = there.screened(np.ones(LIMITS), 0.1, np.zeros(LIMITS))
+        near, elsewhere = there.screened(np.ones(LIMITS), 0.1, np.zeros(LIMITS), np.zeros(LIMITS))
         assert len(near) == 0
         assert elsewhere.tolist() == [0.0] * LIMITS
         assert solve(demand, Bounds(np.full(1, -np.inf), np.ones(1)), device="cpu").met

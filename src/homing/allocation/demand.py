@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from homing.allocation.kernel import price_rows, total_rows
 from homing.schema.errors import InputError
 
 
@@ -22,10 +22,6 @@ class Uses:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
-
-    @cached_property
-    def _row(self) -> NDArray[np.int64]:
-        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
     @classmethod
     def from_dense(cls, costs: NDArray[np.floating[Any]]) -> Self:
@@ -41,12 +37,15 @@ class Uses:
 
     def prices(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return p . c of every row: float64 [rows]."""
-        priced = np.bincount(self._row, self.amount * prices[self.limit], len(self))
-        return priced.astype(np.float64, copy=False)  # of integers where there is no entry
+        priced = np.empty(len(self))
+        price_rows(self.offsets, self.limit, self.amount, prices, priced)
+        return priced
 
     def totals(self, mass: NDArray[np.float64], limits: int) -> NDArray[np.float64]:
         """Return sum over rows of mass times use: float64 [limits]."""
-        return np.bincount(self.limit, self.amount * mass[self._row], limits).astype(np.float64, copy=False)
+        totals = np.zeros(limits)
+        total_rows(self.offsets, self.limit, self.amount, mass, totals)
+        return totals
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         """Return some rows, in the order given."""

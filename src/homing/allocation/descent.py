@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from functools import cached_property
+from typing import Final, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from homing.allocation.dual import Softmaxes
 from homing.allocation.passes import Covariance, Passes
 from homing.allocation.quadratic import minimise_quadratic
 from homing.allocation.sides import Sides
+from homing.allocation.sweep import ByLimit
 
 #: Users whose uses' covariance is measured.
 _MODEL_USERS: Final = 40_000
@@ -23,6 +25,14 @@ _MARGIN: Final = 12.0  # in temperatures; exp(-12) is far below what a Hessian h
 _PRODUCTS: Final = 60
 _ACCURACY: Final = 0.02
 _TRUSTED: Final = 1e-3
+#: Limits of fewer units in the sample of the model have few users near a tie there, or none.
+_FEW: Final = 30
+_SWEEPS: Final = 8  # where limits hold each other, one after the other creeps
+_ENOUGH: Final = 0.1  # of what a tolerance leaves to a side
+_TINY: Final = 1e-300
+
+#: Least and largest multipliers, float64 [sides] each.
+Box: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -64,23 +74,34 @@ class Tolerance:
     gap: float  # entropic gap over the dual's size
     over: NDArray[np.float64]  # [sides] of each bound, in its unit
 
-    def met(
-        self,
-        sides: Sides,
-        x: NDArray[np.float64],
-        point: Softmaxes,
-        box: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
-    ) -> bool:
+    def met(self, sides: Sides, x: NDArray[np.float64], point: Softmaxes, box: Box | None = None) -> bool:
         """Whether no bound is broken by more, and what is unused at a price is worth no more.
 
         Sides that press against the box of their multipliers, by default from 0 to the cap, do not count.
         """
-        lowest, highest = box or (np.zeros(len(x)), sides.cap)
-        slack = sides.slack(point)
-        pressing = ((x >= highest) & (slack < 0)) | ((x <= lowest) & (slack > 0))
-        slack[pressing] = 0.0
+        slack = _free_slack(sides, x, point, box or (np.zeros(len(x)), sides.cap))
         unused = float(x @ np.abs(slack))
         return bool((slack >= -self.over).all()) and unused <= self.gap * abs(sides.dual(x, point))
+
+    def unmet(self, sides: Sides, x: NDArray[np.float64], point: Softmaxes, box: Box) -> NDArray[np.bool_]:
+        """Return the sides that hold `met` up, bool [sides]: each may leave its share of what is unused."""
+        slack = _free_slack(sides, x, point, box)
+        return (slack < -self.over) | (x * np.abs(slack) > self._share(sides, x, point))
+
+    def enough(self, sides: Sides, x: NDArray[np.float64], point: Softmaxes) -> NDArray[np.float64]:
+        """Return a slack of each side that is far from holding `met` up: float64 [sides]."""
+        unpriced = self._share(sides, x, point) / np.maximum(x, _TINY)
+        return _ENOUGH * np.minimum(self.over, unpriced)
+
+    def _share(self, sides: Sides, x: NDArray[np.float64], point: Softmaxes) -> float:
+        return self.gap * abs(sides.dual(x, point)) / max(len(x), 1)
+
+
+def _free_slack(sides: Sides, x: NDArray[np.float64], point: Softmaxes, box: Box) -> NDArray[np.float64]:
+    """Return what is left of each bound, 0 where a multiplier presses against its box."""
+    slack = sides.slack(point)
+    slack[((x >= box[1]) & (slack < 0)) | ((x <= box[0]) & (slack > 0))] = 0.0
+    return slack
 
 
 def descend(
@@ -91,39 +112,46 @@ def descend(
     tolerance: Tolerance,
     damping: Damping,
     steps: int,
-    reach: NDArray[np.float64],
+    box: Box,
 ) -> tuple[NDArray[np.float64], Damping]:
     """Return multipliers nearer to the dual's minimum, and what was learned of the damping.
 
-    A step minimises a quadratic model within the reach of x, with the Levenberg-Marquardt damping of More
-    (1978, The Levenberg-Marquardt algorithm: implementation and theory), and is taken if the dual falls.
+    Before each step limits of few units go to the roots of their own use. A step minimises a quadratic model
+    within the box, with the Levenberg-Marquardt damping of More (1978, The Levenberg-Marquardt algorithm:
+    implementation and theory), and is taken if the dual falls.
 
     Args:
         everyone: users with their candidates.
         sides: the bounds.
-        x: float64 [sides] >= 0, where to start.
+        x: float64 [sides] in the box, where to start.
         temperature: in utility.
         tolerance: when to stop.
         damping: how far to trust the model at first.
         steps: at most so many.
-        reach: float64 [sides] how far each multiplier may move, inf where it may move anywhere.
+        box: where multipliers may go.
     """
     users = max(len(everyone), 1)
     sample = everyone
     if users > _MODEL_USERS:
         sample = everyone.take(np.arange(0, users, -(-users // _MODEL_USERS)))
+    factor = users / max(len(sample), 1)
+    few = _Few(everyone, sides, temperature, tolerance, box, sides.units < _FEW * factor)
     point = everyone.softmaxes(sides.prices(x), temperature)
-    lowest, highest = np.maximum(x - reach, 0.0), np.minimum(x + reach, sides.cap)
     model = None
-    for _ in range(steps):
-        if tolerance.met(sides, x, point, (lowest, highest)):
+    for number in range(steps):
+        if tolerance.met(sides, x, point, box):
             break
+        moved = few.moved(x, point) if number < _SWEEPS else x
+        if moved is not x:
+            x, model = moved, None
+            point = everyone.softmaxes(sides.prices(x), temperature)
+            if tolerance.met(sides, x, point, box):
+                break
         if model is None:
-            heat = temperature * damping.smoothing
-            model = _model(sample, sides, x, heat, users / max(len(sample), 1))
+            model = _model(sample, sides, x, temperature * damping.smoothing, factor)
             damping = replace(damping, diagonal=np.maximum(damping.diagonal, model.diagonal / users))
         slack = sides.slack(point)
-        ahead, bend = _step(model, slack, x, damping, users, lowest, highest)
+        ahead, bend = _step(model, slack, x, damping, users, box)
         there = everyone.softmaxes(sides.prices(ahead), temperature)
         step = ahead - x
         fall = float(slack @ step + step @ bend / 2)
@@ -136,9 +164,39 @@ def descend(
     return x, damping
 
 
+@dataclass(frozen=True)
+class _Few:
+    """Limits of few units, and how they are moved."""
+
+    everyone: Passes
+    sides: Sides
+    temperature: float
+    tolerance: Tolerance
+    box: Box
+    which: NDArray[np.bool_]  # [sides]
+
+    @cached_property
+    def _by_limit(self) -> ByLimit:
+        return self.everyone.by_limit(self.sides.at_most(self.which.astype(np.float64)) > 0)
+
+    def moved(self, x: NDArray[np.float64], point: Softmaxes) -> NDArray[np.float64]:
+        """Return multipliers of which those that hold the tolerance up moved.
+
+        Where there is none, or others hold it up more, x itself is returned: it is a step's turn.
+        """
+        sides = self.sides
+        unmet = self.tolerance.unmet(sides, x, point, self.box)
+        chosen = np.flatnonzero(self.which & unmet)
+        if 2 * len(chosen) <= unmet.sum():
+            return x
+        enough = self.tolerance.enough(sides, x, point)
+        return self._by_limit.swept(sides, x, self.temperature, chosen, self.box, enough)
+
+
 def _model(sample: Passes, sides: Sides, x: NDArray[np.float64], heat: float, factor: float) -> Model:
     prices = sides.prices(x)
-    near, _ = sample.screened(prices, _MARGIN / 2 * heat, np.zeros(len(prices)))
+    still = np.zeros(len(prices))
+    near, _ = sample.screened(prices, _MARGIN / 2 * heat, still, still)
     covariance = near.covariance(prices, heat)
     factor /= heat
     return Model(sides, covariance, factor, factor * covariance.diagonal[sides.limit])
@@ -150,8 +208,7 @@ def _step(
     x: NDArray[np.float64],
     damping: Damping,
     users: int,
-    lowest: NDArray[np.float64],
-    highest: NDArray[np.float64],
+    box: Box,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the point that a step leads to, and how the model's slacks change on the way."""
     largest = damping.diagonal.max(initial=0.0) or 1.0
@@ -161,9 +218,9 @@ def _step(
         return model.product(step) + ridge * step
 
     step = minimise_quadratic(
-        product, model.diagonal + ridge, slack, lowest - x, highest - x, _ACCURACY, _PRODUCTS
+        product, model.diagonal + ridge, slack, box[0] - x, box[1] - x, _ACCURACY, _PRODUCTS
     )
-    ahead = np.clip(x + step, lowest, highest)
+    ahead = np.clip(x + step, *box)
     return ahead, product(ahead - x)
 
 

@@ -17,6 +17,25 @@ from numba import njit
 _NEGLIGIBLE: Final = -40.0
 
 
+@njit(nogil=True, cache=True)
+def price_rows(offsets, limit, amount, prices, priced):  # type: ignore[no-untyped-def]
+    """Write what each sparse row costs into priced, float64 [rows], at prices float64 [limits]."""
+    for row in range(len(priced)):
+        price = 0.0
+        for k in range(offsets[row], offsets[row + 1]):
+            price += amount[k] * prices[limit[k]]
+        priced[row] = price
+
+
+@njit(nogil=True, cache=True)
+def total_rows(offsets, limit, amount, mass, totals):  # type: ignore[no-untyped-def]
+    """Add the use of sparse rows, each so many times as mass, float64 [rows], to totals, float64 [limits]."""
+    for row in range(len(mass)):
+        if mass[row] != 0.0:
+            for k in range(offsets[row], offsets[row + 1]):
+                totals[limit[k]] += amount[k] * mass[row]
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def softmax_pass(  # type: ignore[no-untyped-def]
     first,
@@ -200,8 +219,10 @@ def screen_pass(  # type: ignore[no-untyped-def]
     own_limit,
     own_amount,
     prices,
-    arm_move,
-    reach,
+    arm_rise,
+    arm_fall,
+    rise,
+    fall,
     kept,
     counts,
     mass,
@@ -210,8 +231,8 @@ def screen_pass(  # type: ignore[no-untyped-def]
     """Mark candidates that may be their user's best when prices move; a single one goes to the totals.
 
     Args:
-        arm_move: float64 [arms] how far the worth of an arm's candidates may move.
-        reach: float64 [limits] how far the price of a candidate's own uses may move.
+        arm_rise, arm_fall: float64 [arms] how far the price of an arm's candidates may rise and fall.
+        rise, fall: float64 [limits] how far the price of a candidate's own uses may.
         kept: bool [n], false before.
         counts: int64 [users], 0 before; gets the number kept, but 0 for one.
         mass: float64 [arms], gains 1 for a candidate that is the only one.
@@ -222,12 +243,14 @@ def screen_pass(  # type: ignore[no-untyped-def]
         start, count = offsets[user], offsets[user + 1] - offsets[user]
         surest = -np.inf
         for a in range(count):
-            use, move = arm_price[arm[start + a]], arm_move[arm[start + a]]
+            r = arm[start + a]
+            worth, up, down = values[start + a] - arm_price[r], arm_rise[r], arm_fall[r]
             if own_offsets is not None:
-                use += _own_use(start + a, own_offsets, own_limit, own_amount, prices)
-                move += _own_use(start + a, own_offsets, own_limit, own_amount, reach)
-            highest[a] = values[start + a] - use + move
-            surest = max(surest, highest[a] - 2 * move)
+                worth -= _own_use(start + a, own_offsets, own_limit, own_amount, prices)
+                up += _own_use(start + a, own_offsets, own_limit, own_amount, rise)
+                down += _own_use(start + a, own_offsets, own_limit, own_amount, fall)
+            highest[a] = worth + down
+            surest = max(surest, worth - up)
         near, which = 0, 0
         for a in range(count):
             if highest[a] >= surest:

@@ -18,6 +18,7 @@ from torch import Tensor
 from homing.allocation.demand import Demand, Uses
 from homing.allocation.dual import Softmaxes
 from homing.allocation.rows import Own, Ragged, Rows, as_rows
+from homing.allocation.sweep import ByLimit
 from homing.schema.errors import InputError
 
 _NEGLIGIBLE: Final = math.exp(-40)  # as in compiled code
@@ -31,8 +32,13 @@ class DeviceUses:
     row: Tensor  # int64 [entries]
     limit: Tensor  # int64 [entries]
     amount: Tensor  # float32 [entries]
-    rows: int
+    host: Uses  # the same in the host's memory
     limits: int
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self.host)
 
     @classmethod
     def put(cls, uses: Uses, limits: int, device: torch.device) -> Self:
@@ -40,7 +46,7 @@ class DeviceUses:
         row = torch.from_numpy(np.repeat(np.arange(len(uses)), np.diff(uses.offsets)))
         limit = torch.from_numpy(uses.limit.astype(np.int64))
         amount = torch.from_numpy(uses.amount)
-        return cls(row.to(device), limit.to(device), amount.to(device), len(uses), limits)
+        return cls(row.to(device), limit.to(device), amount.to(device), uses, limits)
 
     def prices(self, prices: Tensor) -> Tensor:
         """Return p . c of every row: float64 [rows]."""
@@ -135,20 +141,25 @@ class OnDevice:
         return Softmaxes(smooth, worth + paid, best, _array(totals), _array(mass))
 
     def screened(
-        self, prices: NDArray[np.float64], margin: float, reach: NDArray[np.float64]
+        self,
+        prices: NDArray[np.float64],
+        margin: float,
+        rise: NDArray[np.float64],
+        fall: NDArray[np.float64],
     ) -> tuple[Self, NDArray[np.float64]]:
         """Return what may matter near the prices and the use of the rest."""
-        per_limit, far = self._tensor(prices), self._tensor(reach)
-        arm_price, arm_move = self.uses.prices(per_limit), margin + self.uses.prices(far)
+        per_limit, up, down = self._tensor(prices), self._tensor(rise), self._tensor(fall)
+        arm_price = self.uses.prices(per_limit)
+        arm_up, arm_down = margin + self.uses.prices(up), margin + self.uses.prices(down)
         mass, own_totals = self._zeros(self.uses.rows), self._zeros(len(prices))
         parts = []
         for block in self.blocks:
             rows = block.to(self.device)
-            worth, move = rows.values - _gathered(arm_price, rows.arm), _gathered(arm_move, rows.arm)
-            own_price, own_move = _own_price(rows, per_limit), _own_price(rows, far)
-            if own_price is not None and own_move is not None:
-                worth, move = worth - own_price, move + own_move
-            near = worth + move >= (worth - move).amax(1, keepdim=True)
+            worth = rows.values - _paid(arm_price, per_limit, rows)
+            highest, lowest = worth + _paid(arm_down, down, rows), worth - _paid(arm_up, up, rows)
+            there = rows.there
+            surest = torch.where(there, lowest, -torch.inf).amax(1, keepdim=True)
+            near = there & (highest >= surest)
             alone = near & (near.sum(1, keepdim=True) == 1)
             _scatter(mass, rows.arm, alone.double())
             _add_own(own_totals, rows.own, alone.double())
@@ -176,6 +187,11 @@ class OnDevice:
         kept = Ragged.joined(parts)
         user = torch.repeat_interleave(torch.arange(len(kept.counts), device=self.device), kept.counts)
         return DeviceCovariance(self.uses, torch.cat(chances), kept.arm, user, len(kept.counts), kept.own)
+
+    def by_limit(self, some: NDArray[np.bool_]) -> ByLimit:
+        """Return the candidates of some limits, in the host's memory."""
+        parts = [rows.kept(rows.there) for rows in self.blocks]
+        return ByLimit.of(Ragged.joined(parts).in_order(self.uses.host), some)
 
     def _tensor(self, numbers: NDArray[np.float64] | float) -> Tensor:
         return torch.as_tensor(numbers, dtype=torch.float64).to(self.device)
@@ -257,6 +273,12 @@ def _scatter(mass: Tensor, arm: Tensor, chance: Tensor) -> None:
     flat = chance.view(-1)
     some = torch.nonzero(flat > _NEGLIGIBLE).squeeze(1)
     mass.index_add_(0, arm.view(-1)[some], flat[some])
+
+
+def _paid(per_arm: Tensor, per_limit: Tensor, rows: Rows) -> Tensor:
+    """Return what each candidate uses, times a number per limit: float64 [rows, width]."""
+    paid, own = _gathered(per_arm, rows.arm), _own_price(rows, per_limit)
+    return paid if own is None else paid + own
 
 
 def _own_price(rows: Rows, per_limit: Tensor) -> Tensor | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from homing.allocation.demand import Demand, Uses
 from homing.allocation.dual import Softmaxes, curvature, probabilities, softmaxes
 from homing.allocation.screen import screened
+from homing.allocation.sweep import ByLimit
 
 
 class Covariance(Protocol):
@@ -40,12 +41,19 @@ class Passes(Protocol):
         """Return sums over all users, as `homing.allocation.softmaxes`; the temperature is finite."""
 
     def screened(
-        self, prices: NDArray[np.float64], margin: float, reach: NDArray[np.float64]
+        self,
+        prices: NDArray[np.float64],
+        margin: float,
+        rise: NDArray[np.float64],
+        fall: NDArray[np.float64],
     ) -> tuple[Self, NDArray[np.float64]]:
         """Return what may matter near the prices and the use of the rest, as `screen.screened`."""
 
     def covariance(self, prices: NDArray[np.float64], temperature: float) -> Covariance:
         """Return the covariance of use under the softmax at some prices."""
+
+    def by_limit(self, some: NDArray[np.bool_]) -> ByLimit:
+        """Return the candidates of some limits, bool [limits], in memory."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,14 @@ class Compiled:
         return softmaxes(self.demand, prices, temperature, self.threads)
 
     def screened(
-        self, prices: NDArray[np.float64], margin: float, reach: NDArray[np.float64]
+        self,
+        prices: NDArray[np.float64],
+        margin: float,
+        rise: NDArray[np.float64],
+        fall: NDArray[np.float64],
     ) -> tuple[Self, NDArray[np.float64]]:
         """Return what may matter near the prices and the use of the rest."""
-        near, elsewhere = screened(self.demand, prices, margin, reach, self.threads)
+        near, elsewhere = screened(self.demand, prices, margin, rise, fall, self.threads)
         return type(self)(near, self.limits, self.threads), elsewhere
 
     def covariance(self, prices: NDArray[np.float64], temperature: float) -> CompiledCovariance:
@@ -83,6 +95,10 @@ class Compiled:
         demand = self.demand.compact()
         chance = probabilities(demand, prices, temperature, self.threads)
         return CompiledCovariance(demand, chance, self.limits, self.threads)
+
+    def by_limit(self, some: NDArray[np.bool_]) -> ByLimit:
+        """Return the candidates of some limits."""
+        return ByLimit.of(self.demand, some)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from homing.allocation.demand import Demand
+from homing.allocation.demand import Demand, Uses
 
 #: The worth of a candidate that fills up a row: below every other, and finite, so that 0 times it is 0.
 NOBODY: Final = float(np.finfo(np.float32).min)
@@ -33,6 +33,15 @@ class Own:
         place = number[self.place]
         stays = place >= 0
         return type(self)(place[stays], self.limit[stays], self.amount[stays])
+
+    def rows(self, candidates: Tensor) -> Uses:
+        """Return the rows of all candidates in another order, int64 [n], in the host's memory."""
+        number = torch.empty_like(candidates)
+        number[candidates] = torch.arange(len(candidates), device=candidates.device)
+        order = torch.argsort(number[self.place], stable=True)
+        counts = torch.bincount(number[self.place], minlength=len(candidates))
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return Uses(_host(offsets), _host(self.limit[order].int()), _host(self.amount[order]))
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,16 @@ class Ragged:
             torch.cat([part.arm for part in parts]),
             own,
         )
+
+    def in_order(self, uses: Uses) -> Demand:
+        """Return the candidates in the host's memory, in the order of their users' numbers."""
+        order, first = torch.argsort(self.user), self.counts.cumsum(0) - self.counts
+        counts = self.counts[order]
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        place = torch.arange(len(self.values), device=counts.device)
+        place += torch.repeat_interleave(first[order] - offsets[:-1], counts)
+        own = None if self.own is None else self.own.rows(place)
+        return Demand(_host(offsets), _host(self.values[place]), _host(self.arm[place]), uses, own)
 
 
 @dataclass(frozen=True)
@@ -146,6 +165,11 @@ def as_rows(ragged: Ragged) -> tuple[Rows, ...]:
         for width in torch.unique(widths).tolist()
         for users in torch.split(torch.nonzero(widths == width).squeeze(1), max(1, _BLOCK // width))
     )
+
+
+def _host(tensor: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.cpu().numpy()
+    return array
 
 
 def _widths(counts: Tensor) -> Tensor:

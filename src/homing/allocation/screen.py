@@ -11,7 +11,12 @@ from homing.allocation.kernel import screen_pass
 
 
 def screened(
-    demand: Demand, prices: NDArray[np.float64], margin: float, reach: NDArray[np.float64], threads: int = 0
+    demand: Demand,
+    prices: NDArray[np.float64],
+    margin: float,
+    rise: NDArray[np.float64],
+    fall: NDArray[np.float64],
+    threads: int = 0,
 ) -> tuple[Demand, NDArray[np.float64]]:
     """Return the candidates that may be their user's best when prices move, and the use of single ones.
 
@@ -19,13 +24,14 @@ def screened(
         demand: users with their candidates.
         prices: float64 [limits] at which candidates are compared.
         margin: how far each candidate's worth may move, in utility.
-        reach: float64 [limits] how far each price may move besides.
+        rise, fall: float64 [limits] how far each price may rise and fall besides.
         threads: as `homing.allocation.softmaxes`.
 
     Returns:
         users with two or more such candidates; float64 [limits] use of the others' only one.
     """
-    arm_price, arm_move = demand.uses.prices(prices), margin + demand.uses.prices(reach)
+    arm_price = demand.uses.prices(prices)
+    arm_rise, arm_fall = margin + demand.uses.prices(rise), margin + demand.uses.prices(fall)
     own = own_arrays(demand)
     kept = np.zeros(len(demand.values), np.bool_)
     counts = np.zeros(len(demand), np.int64)
@@ -41,8 +47,10 @@ def screened(
             arm_price,
             *own,
             prices,
-            arm_move,
-            reach,
+            arm_rise,
+            arm_fall,
+            rise,
+            fall,
             kept,
             counts,
             mass,

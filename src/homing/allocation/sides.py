@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing.allocation.demand import Bounds
 from homing.allocation.dual import Softmaxes
+
+_TINY: Final = 1e-30
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,13 @@ class Sides:
     sign: NDArray[np.float64]  # [sides] 1: at most, -1: at least
     bound: NDArray[np.float64]  # [sides]
     cap: NDArray[np.float64]  # [sides] largest multiplier
+    largest: NDArray[
+        np.float64
+    ]  # [sides] use of the limit by one candidate, at most; 0 where nothing uses it
 
     @classmethod
-    def of(cls, bounds: Bounds, cap: NDArray[np.float64]) -> Self:
-        """Return the finite bounds, with the largest price of each limit, float64 [limits]."""
+    def of(cls, bounds: Bounds, cap: NDArray[np.float64], largest: NDArray[np.float64]) -> Self:
+        """Return the finite bounds, with each limit's largest price and largest use, float64 [limits]."""
         above, below = np.flatnonzero(bounds.most < np.inf), np.flatnonzero(bounds.least > -np.inf)
         return cls(
             limits=len(bounds),
@@ -36,10 +41,16 @@ class Sides:
             sign=np.concatenate([np.ones(len(above)), -np.ones(len(below))]),
             bound=np.concatenate([bounds.most[above], bounds.least[below]]),
             cap=np.concatenate([cap[above], cap[below]]),
+            largest=np.concatenate([largest[above], largest[below]]),
         )
 
     def __len__(self) -> int:
         return len(self.limit)
+
+    @property
+    def units(self) -> NDArray[np.float64]:
+        """How many of the largest uses make up each bound: float64 [sides]."""
+        return np.abs(self.bound) / np.maximum(self.largest, _TINY)
 
     def scaled(self, factor: float) -> Self:
         """Return the bounds of a part of the users."""
@@ -58,6 +69,13 @@ class Sides:
         result = np.zeros(self.limits)
         np.maximum.at(result, self.limit, x)
         return result
+
+    def price_moves(
+        self, rise: NDArray[np.float64], fall: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return how far prices rise and fall when multipliers do by so much, float64 [limits] each."""
+        up = self.sign > 0
+        return self.at_most(np.where(up, rise, fall)), self.at_most(np.where(up, fall, rise))
 
     def multipliers(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return multipliers that give the prices, as far as the bounds allow: float64 [sides]."""

@@ -32,6 +32,9 @@ _STEPS: Final = 25
 _ROUNDS: Final = 8
 _MARGIN: Final = 15.0  # in temperatures, of each candidate; exp(-30) is 1e-13
 _SHARE: Final = 0.1  # of its price, by which a candidate's worth may move besides
+_ERRORS: Final = 2.0  # standard errors of a price from a sample, that its limit is likely within
+_HELD: Final = 0.01  # of users, for whom all that they could choose is kept
+_ANYWHERE: Final = 1e200  # and not infinity, of which nothing times is not a number
 _LOOSE: Final = 10.0  # tolerance of samples, whose own error is larger
 _INSIDE: Final = 0.7  # of the tolerance, for what is left after leaving candidates out
 _WIDER: Final = 3.0
@@ -100,12 +103,13 @@ def solve(
     least_use, largest_use = _range_of_uses(demand, len(bounds))
     if cap is None:
         cap = _decisive(demand, temperature or 0.0) / least_use
-    sides = Sides.of(inner, np.broadcast_to(cap, len(bounds)))
-    goal = _Goal(tolerance, units, largest_use[sides.limit])
+    sides = Sides.of(inner, np.broadcast_to(cap, len(bounds)), largest_use)
+    goal = _Goal(tolerance, units)
     state = _State(
         x=np.zeros(len(sides)) if start is None else sides.multipliers(start),
         temperature=temperature,
         damping=Damping.at_first(len(sides)),
+        users=0,
     )
     everyone = _passes(demand, len(bounds), threads, device)
     rng = np.random.default_rng(len(demand))
@@ -142,7 +146,6 @@ def _passes(demand: Demand, limits: int, threads: int, device: str | None) -> Pa
 class _Goal:
     relative: float
     units: float  # of the largest uses that do not count
-    largest: NDArray[np.float64]  # [sides] use of the limit by one candidate
 
     def loose(self) -> _Goal:
         """Return the goal for a sample."""
@@ -150,7 +153,7 @@ class _Goal:
 
     def on(self, sides: Sides, share: float = 1.0) -> Tolerance:
         """Return a share of it as a tolerance for some bounds."""
-        over = share * (self.relative * np.abs(sides.bound) + self.units * self.largest)
+        over = share * (self.relative * np.abs(sides.bound) + self.units * sides.largest)
         return Tolerance(share * self.relative / 4, over)
 
 
@@ -159,6 +162,7 @@ class _State:
     x: NDArray[np.float64]  # [sides] multipliers
     temperature: float | None  # None: not yet found
     damping: Damping
+    users: int  # whom the multipliers come from
 
 
 def _ladder(users: int, limits: int) -> list[int]:
@@ -172,12 +176,12 @@ def _ladder(users: int, limits: int) -> list[int]:
 
 def _anneal(part: Passes, sides: Sides, state: _State, goal: _Goal, warm: bool) -> _State:
     """Return the state after solving a sample from a high temperature down to the last one."""
-    size = part.size() or float((sides.cap * goal.largest).max(initial=0.0)) or 1.0
+    size = part.size() or float((sides.cap * sides.largest).max(initial=0.0)) or 1.0
     last = state.temperature
     temperature = max(size, last or 0.0)
     if warm and last is not None:
         temperature = last
-    anywhere = np.full(len(sides), np.inf)
+    anywhere = np.zeros(len(sides)), sides.cap
     x, damping = state.x, state.damping
     while True:
         damping = damping.renewed()
@@ -191,7 +195,7 @@ def _anneal(part: Passes, sides: Sides, state: _State, goal: _Goal, warm: bool) 
             if cooler >= 1 or temperature < _COLDEST * size:
                 break
         temperature = max(last or 0.0, temperature * cooler)
-    return _State(x, temperature, damping)
+    return _State(x, temperature, damping, len(part))
 
 
 def _cooler(part: Passes, sides: Sides, x: NDArray[np.float64], temperature: float, gap: float) -> float:
@@ -209,23 +213,63 @@ def _settle(everyone: Passes, sides: Sides, state: _State, goal: _Goal) -> tuple
     assert temperature is not None
     point = everyone.softmaxes(sides.prices(x), temperature)
     passes, margin = 1, _MARGIN * temperature
-    further = np.zeros(len(x))  # sides that went as far as they could may go further the next time
+    known = sides.scaled(state.users / max(len(everyone), 1)).units
+    further = np.zeros(len(x)), np.zeros(len(x))
     for _ in range(_ROUNDS):
         if goal.on(sides).met(sides, x, point):
             break
-        beyond = _SHARE * x + further
-        reach = margin / np.maximum(goal.largest, _TINY) + beyond
-        near, elsewhere = everyone.screened(sides.prices(x), margin, sides.at_most(beyond))
+        unmet = goal.on(sides).unmet(sides, x, point, (np.zeros(len(x)), sides.cap))
+        fall, rise = _reach(sides, x, point, unmet, known, _HELD * len(everyone))
+        fall, rise = np.minimum(fall + further[0], x), rise + further[1]
+        same = margin / np.maximum(sides.largest, _TINY)
+        box = np.maximum(x - same - fall, 0.0), np.minimum(x + same + rise, sides.cap)
+        near, elsewhere = everyone.screened(sides.prices(x), margin, *sides.price_moves(rise, fall))
         rest, tolerance = sides.beside(elsewhere), goal.on(sides, _INSIDE)
-        ahead, damping = descend(near, rest, x, temperature, tolerance, damping, _STEPS, reach)
+        ahead, damping = descend(near, rest, x, temperature, tolerance, damping, _STEPS, box)
         there = everyone.softmaxes(sides.prices(ahead), temperature)
         passes += 2
-        further = np.where(np.abs(ahead - x) >= reach, _WIDER * reach, 0.0)
+        # sides that went as far as they could may go further the next time
+        further = (
+            np.where((ahead <= box[0]) & (ahead > 0), _WIDER * (same + fall), 0.0),
+            np.where(ahead >= box[1], _WIDER * (same + rise), 0.0),
+        )
         if sides.dual(ahead, there) < sides.dual(x, point):
             x, point = ahead, there
         else:
             margin *= _WIDER
-    return _State(x, temperature, damping), point, passes
+    return _State(x, temperature, damping, len(everyone)), point, passes
+
+
+def _reach(
+    sides: Sides,
+    x: NDArray[np.float64],
+    point: Softmaxes,
+    unmet: NDArray[np.bool_],
+    known: NDArray[np.float64],
+    held: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how far multipliers may fall and rise, besides what every candidate may move: float64 [sides].
+
+    Args:
+        sides: the bounds.
+        x: float64 [sides] multipliers.
+        point: there.
+        unmet: bool [sides], which have to move.
+        known: float64 [sides] units of each bound among the users whom its multiplier comes from. A count
+            of so many has a relative error, and about the same has the multiplier.
+        held: broken maxima may go anywhere that together are used so many times or less: few users have
+            to choose anew, and a limit of few units may have to pass by single users far apart.
+    """
+    slack = sides.slack(point)
+    usual = _SHARE * x
+    far = np.maximum(usual, x * np.minimum(1.0, _ERRORS / np.sqrt(np.maximum(known, 1.0))))
+    fall = np.where(unmet & (slack > 0), far, usual)
+    rise = np.where(unmet & (slack < 0), far, usual)
+    times = sides.along(point.totals) / np.maximum(sides.largest, _TINY)
+    broken = np.flatnonzero(unmet & (slack < 0) & (sides.sign > 0))
+    broken = broken[np.argsort(times[broken], kind="stable")]
+    rise[broken[np.cumsum(times[broken]) <= held]] = _ANYWHERE
+    return fall, rise
 
 
 def _range_of_uses(demand: Demand, limits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
