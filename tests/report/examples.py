@@ -705,7 +705,7 @@ def unknown() -> Facts:
                     (WeightPoint(1.0, nan, nan, nan, (PointValue("x", nothing, nothing, "reference"),)),),
                 ),
             ),
-            nan,
+            0.95,
         ),
         journeys=Journeys(
             "7d",

@@ -10,54 +10,61 @@ from rich.text import Text
 
 from homing.app.show import table
 from homing.lifecycle.tradeoff import TradeOff, points_of, value_of
-from homing.report.facts import Estimate, Journeys, PointValue, StageValue
+from homing.report.facts import Estimate, Journeys, PointValue, StageValue, WeightChoice, WeightPoint
 
 _TOLD = {"better": "green", "worse": "red", "do_not_trust": "yellow"}
+_SIGNS = {"reference": "", "better": " better", "worse": " worse", "cannot_tell": " ~", "do_not_trust": " !"}
 
 
 def traded(console: Console, found: TradeOff, *, fixed_temperature: bool) -> None:
-    """Print what each point brings, and the weights to put into homing.toml.
+    """Print what each point brings, how it stands to the guardrails, and the weights for homing.toml.
 
     Args:
         console: where to.
         found: the trade-offs.
         fixed_temperature: training does not set the temperature, so the weights need theirs.
     """
-    names = [one.objective for one in found.objectives]
-    names = [
-        name for name in names if any(v.objective == name for v in found.found.sweeps[0].points[0].values)
+    names = [value.objective for value in found.found.sweeps[0].points[0].values]
+    points = list(points_of(found.found))
+    rows = [
+        (_label(weighted, point), *(_worth(value_of(point, name)) for name in names))
+        for weighted, point in points
     ]
-    rows = []
-    for objective, point in points_of(found.found):
-        label = "today" if point.factor == 1 else f"{objective} x {point.factor:g}"
-        rows.append((label, *(_point(value_of(point, name)) for name in names)))
-    title = (
-        f"Worth with other weights, per decision ({found.found.confidence:.0%} over all points of a column)"
-    )
-    table(console, title, ("weight of", *names), rows)
+    table(console, "Worth per decision with other weights, against today's", ("weight of", *names), rows)
     for one in found.objectives:
-        if one.objective in names and one.meaning:
+        if one.objective in names:
             console.print(Text(f"{one.objective}: {one.meaning}", "dim"))
+    console.print(Text("~ cannot be told from today's; ! do not trust: the log hardly covers it.\n", "dim"))
     if found.choice is None:
         console.print(Text("No guardrail is set: name one as --guardrail OBJECTIVE=WORST.", "dim"))
         return
-    choice = found.choice
+    guarded = [names[0], *(rail.name for rail in found.choice.guardrails)]
+    details = [
+        (_label(weighted, point), *(_interval(value_of(point, name).value) or "none" for name in guarded))
+        for weighted, point in points
+    ]
+    title = f"Intervals that hold for all of a column ({found.found.confidence:.0%})"
+    table(console, title, ("weight of", *guarded), details)
+    _chosen(console, found.choice, fixed_temperature)
+
+
+def _chosen(console: Console, choice: WeightChoice, fixed_temperature: bool) -> None:
     console.print(Text(choice.sentence, "bold"))
-    if choice.objective is not None:
-        console.print(f"\n[objectives.{choice.objective}]\nweight = {choice.weight:.6g}", markup=False)
-        if fixed_temperature:
-            console.print(f"\n[exploration]\ntemperature = {choice.temperature:.6g}", markup=False)
-        console.print(Text("\nIn homing.toml; it decides from the next 'homing train' on.", "dim"))
+    if choice.objective is None:
+        return
+    lines = [f"[objectives.{choice.objective}]", f"weight = {choice.weight:.6g}"]
+    if fixed_temperature:
+        lines += ["", "[exploration]", f"temperature = {choice.temperature:.6g}"]
+    console.print("\n" + "\n".join(lines), markup=False, highlight=False)
+    console.print(Text("\nIn homing.toml; it decides from the next 'homing train' on.", "dim"))
 
 
-def _point(found: PointValue) -> Text:
-    """Return the worth with its interval, and the change from today where it can be told."""
-    text = f"{found.value.value:.4g} {_interval(found.value)}"
-    if found.judgement == "reference":
-        return Text(text)
-    word = found.judgement.replace("_", " ")
-    change = "" if isnan(found.change.low) else f"{found.change.value:+.2g} {_interval(found.change)}, "
-    return Text(f"{text}\n{change}{word}", _TOLD.get(found.judgement, ""))
+def _label(weighted: str, point: WeightPoint) -> str:
+    return "today" if point.factor == 1 else f"{weighted} x {point.factor:g}"
+
+
+def _worth(found: PointValue) -> Text:
+    return Text(f"{found.value.value:.4g}{_SIGNS[found.judgement]}", _TOLD.get(found.judgement, ""))
 
 
 def travelled(console: Console, found: Journeys) -> None:
@@ -66,7 +73,7 @@ def travelled(console: Console, found: Journeys) -> None:
     shares = {share.name: f"{share.value:.1%}" for share in found.shares}
     flows = {(flow.start, flow.end): flow for flow in found.flows}
     starts = list(dict.fromkeys(flow.start for flow in found.flows))
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for start in starts:
         mine = [flows[start, end] for end in ends]
         rows.append((start, shares.get(start, ""), *(f"{flow.logged.value:.1%}" for flow in mine)))
@@ -84,7 +91,8 @@ def travelled(console: Console, found: Journeys) -> None:
     console.print(
         Text(
             "Learned: had the learned policy made this one decision, and the logging policy those after it. "
-            f"{found.confidence:.0%} intervals hold for all flows, and for all stages of an objective, together.",
+            f"{found.confidence:.0%} intervals hold for all flows together, and for all stages of an "
+            "objective.",
             "dim",
         )
     )
@@ -100,10 +108,12 @@ def _valued(console: Console, objective: str, values: Sequence[StageValue]) -> N
         )
         for row in values
     ]
-    table(
-        console, f"{objective}, by stage", ("stage", "learned is", "log", "difference from log"), rows, left=2
-    )
+    heads = ("stage", "learned is", "log", "difference from log")
+    table(console, f"{objective}, by stage", heads, rows, left=2)
 
 
 def _interval(estimate: Estimate, scale: float = 1.0) -> str:
+    """Return the bounds; empty where there are none."""
+    if isnan(estimate.low):
+        return ""
     return f"[{scale * estimate.low:.3g}, {scale * estimate.high:.3g}]"

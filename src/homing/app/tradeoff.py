@@ -14,8 +14,8 @@ def tradeoff(
     guardrail: Annotated[
         list[str] | None,
         typer.Option(
-            help="OBJECTIVE=WORST, the worst acceptable mean per decision, such as reachability=0.002; once for "
-            "each; by default those of homing.toml."
+            help="OBJECTIVE=WORST, the worst acceptable mean per decision, such as reachability=0.002; once "
+            "for each; by default those of homing.toml."
         ),
     ] = None,
     as_json: Json = False,

@@ -20,7 +20,7 @@ from homing.lifecycle.estimates import Target, shown, targets, worth
 from homing.lifecycle.release import Release
 from homing.lifecycle.tradeoff import evaluation_of_release
 from homing.lifecycle.valuation import Valued
-from homing.report.facts import Flow, Journeys, Named, StageValue
+from homing.report.facts import Estimate, Flow, Journeys, Named, StageValue
 from homing.schema import Config, WorkspaceError
 from homing.state import STAGES
 from homing.store import Workspace
@@ -105,8 +105,8 @@ def _flows(
         Flow(
             start,
             STAGES[end],
-            shown(_mean(config, there[end], inside, clusters)),
-            shown(change),
+            _shown(_mean(config, there[end], inside, clusters)),
+            _shown(change),
             _more_or_less(change),
         )
         for (start, inside, end), change in zip(cells, changes, strict=True)
@@ -127,8 +127,8 @@ def _values(config: Config, valued: Valued, target: Target, policy: int) -> list
             name,
             target.name,
             target.unit,
-            shown(_mean(config, outcome, inside, clusters)),
-            shown(change),
+            _shown(_mean(config, outcome, inside, clusters)),
+            _shown(change),
             evaluation.judge(change, change.warnings, target.direction).judgement,
         )
         for (name, inside), change in zip(parts, changes, strict=True)
@@ -164,6 +164,11 @@ def _mean(
         config.evaluation.confidence,
         Thresholds(0, 0),
     )
+
+
+def _shown(estimate: evaluation.Estimate) -> Estimate:
+    """Return an estimate as a report shows it; of what never varied there is a value and no interval."""
+    return shown(estimate) if estimate.std_error > 0 else Estimate(estimate.value)
 
 
 def _more_or_less(change: evaluation.Estimate) -> Literal["more", "less", "cannot_tell", "do_not_trust"]:

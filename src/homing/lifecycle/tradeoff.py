@@ -30,6 +30,7 @@ _WORDS: Final = {
     "better": "is better than today's",
     "worse": "is worse than today's",
     "cannot_tell": "cannot be told from today's",
+    "do_not_trust": "cannot be compared with today's, since the log hardly covers that",
 }
 
 
@@ -58,8 +59,9 @@ def tradeoff(workspace: Workspace, guardrails: Mapping[str, float] | None = None
     facts = evaluation_of_release(workspace)
     if facts.tradeoffs is None or facts.values is None:
         raise WorkspaceError(
-            "the release has fewer than two objectives with a weight, so there is nothing to trade; set "
-            "objectives.NAME.weight and run 'homing train' and 'homing evaluate'"
+            "there is nothing to trade: the release has fewer than two objectives with a weight, or no "
+            "held-out decision has all of its outcomes yet; set objectives.NAME.weight, or ingest later "
+            "events, and run 'homing train' and 'homing evaluate'"
         )
     asked = configured_guardrails(workspace.config) if guardrails is None else dict(guardrails)
     choice = choose(facts.tradeoffs, facts.values.objectives, asked) if asked else None
@@ -101,10 +103,12 @@ def choose(
     """Return the point of the best utility among those that keep every guardrail with confidence.
 
     A point keeps a guardrail where the worst end of its interval does. These intervals hold for all points
-    together; for g guardrails they are widened by `z(1 - a / 2g) / z(1 - a / 2)`, at least as much as
-    Bonferroni asks for. So the chance that a point is chosen which breaks one is at most a. The utility is
-    that of today's weights. Today's weights stay if they keep the guardrails and no point that does is better
-    with confidence.
+    together; for g guardrails they are widened by `z(1 - a / 2g) / z(1 - a / 2)`, no less than Bonferroni
+    asks of the largest of normal errors. So the chance that a point is chosen which breaks one is at most a.
+
+    The best is the surest: that whose change of the utility, by today's weights, has the highest lower end. A
+    point far from today's is known less well and has to bring more; today's changes nothing, so it stays
+    wherever it keeps the guardrails and no other that does is better with confidence.
 
     Args:
         found: what other weights would do.
@@ -128,30 +132,48 @@ def choose(
         for point, mine in zip(sound, rails, strict=True)
         if all(rail.keeping == "kept" and rail.objective not in found.rare for rail in mine)
     ]
-    total = len(list(points_of(found)))
-    asked = tuple(Named(name, limit) for name, limit in guardrails.items())
-    names = " and ".join(f"{name} {limit:g}" for name, limit in guardrails.items())
-    if not kept:
-        reasons = [
-            f"{name} happened to too few users to know how often it would"
-            if name in found.rare
-            else _nearest_miss(name, [mine[place] for mine in rails])
-            for place, name in enumerate(guardrails)
-        ]
-        sentence = f"None of {total} points keeps {names} with confidence: {'; '.join(reasons)}."
-        return WeightChoice(asked, 0, total, sentence)
-    name, point = _best(kept, objectives[0].objective)
-    sentence = f"{len(kept)} of {total} points keep {names} with confidence; "
-    if point.factor == 1:
-        sentence += "today's weights do, and no other that does is better with confidence."
-        return WeightChoice(asked, len(kept), total, sentence, factor=1.0)
-    told = value_of(point, objectives[0].objective)
-    sentence += (
-        f"of these, {name} x {point.factor:g} has the best {told.objective}, which {_WORDS[told.judgement]}: "
-        f"{told.change.value:+.3g} [{told.change.low:+.3g}, {told.change.high:+.3g}] per decision."
+    choice = WeightChoice(
+        tuple(Named(name, limit) for name, limit in guardrails.items()),
+        len(kept),
+        len(list(points_of(found))),
+        " and ".join(f"{name} {limit:g}" for name, limit in guardrails.items()),
     )
-    return WeightChoice(
-        asked, len(kept), total, sentence, name, point.factor, point.weight, point.temperature
+    if not kept:
+        return _none(choice, found.rare, rails)
+    return _picked(choice, kept, objectives[0].objective)
+
+
+def _none(choice: WeightChoice, rare: Sequence[str], rails: Sequence[Sequence[Guardrail]]) -> WeightChoice:
+    """Return that no point keeps the guardrails, and how near the best comes; `rails` are by point."""
+    reasons = [
+        f"{one.name} happened to too few users to know how often it would"
+        if one.name in rare
+        else _nearest_miss(one.name, [mine[place] for mine in rails])
+        for place, one in enumerate(choice.guardrails)
+    ]
+    sentence = f"None of {choice.points} points keeps {choice.sentence} with confidence: "
+    return replace(choice, sentence=f"{sentence}{'; '.join(reasons)}.")
+
+
+def _picked(choice: WeightChoice, kept: Sequence[tuple[str, WeightPoint]], utility: str) -> WeightChoice:
+    name, point = max(kept, key=lambda one: _surety(one[1], utility))
+    sentence = f"{len(kept)} of {choice.points} points keep {choice.sentence} with confidence; "
+    if point.factor == 1:
+        sentence += "today's weights do, and none of the others is better with confidence."
+        return replace(choice, sentence=sentence, factor=1.0)
+    told = value_of(point, utility)
+    sentence += f"of these, {name} x {point.factor:g} has the surest {utility}, "
+    sentence += f"which {_WORDS[told.judgement]}"
+    if isfinite(told.change.low):
+        bounds = f"[{told.change.low:+.3g}, {told.change.high:+.3g}]"
+        sentence += f": {told.change.value:+.3g} {bounds} per decision"
+    return replace(
+        choice,
+        sentence=f"{sentence}.",
+        objective=name,
+        factor=point.factor,
+        weight=point.weight,
+        temperature=point.temperature,
     )
 
 
@@ -166,11 +188,10 @@ def _check(objectives: Sequence[ObjectiveValues], guardrails: Mapping[str, float
             raise InputError(f"guardrail {name}={limit}, must be a finite number, as {name}=0.002")
 
 
-def _best(kept: Sequence[tuple[str, WeightPoint]], utility: str) -> tuple[str, WeightPoint]:
-    """Return the point of the best utility; today's, where it is one of them and none is known to be better."""
-    better = [one for one in kept if value_of(one[1], utility).judgement == "better"]
-    today = [one for one in kept if one[1].factor == 1]
-    return max(better or today or kept, key=lambda one: value_of(one[1], utility).value.value)
+def _surety(point: WeightPoint, utility: str) -> float:
+    """Return the worst that a point may do to the utility, by its change from today's weights if known."""
+    told = value_of(point, utility)
+    return told.change.low if isfinite(told.change.low) else told.value.low
 
 
 def value_of(point: WeightPoint, objective: str) -> PointValue:
@@ -179,7 +200,7 @@ def value_of(point: WeightPoint, objective: str) -> PointValue:
 
 
 def points_of(found: TradeOffs) -> Iterator[tuple[str, WeightPoint]]:
-    """Yield every point with the objective whose weight it changes; that of today's weights first, once."""
+    """Yield every point with the objective whose weight it changes; today's first, and once."""
     for place, sweep in enumerate(found.sweeps):
         for point in sorted(sweep.points, key=lambda one: one.factor != 1):
             if point.factor != 1 or place == 0:

@@ -81,10 +81,10 @@ def weight_sweeps(
     family: Sequence[Reweighted],
     first: int,
 ) -> TradeOffs | None:
-    """Return what every policy of the family brings, by objective; None where there is none.
+    """Return what every policy of the family brings, by objective.
 
-    Values are doubly robust and changes are paired by user. All intervals of one objective, those of its
-    values and those of its changes, hold together (`simultaneous`), so a point may be picked by them and what
+    Values are doubly robust and changes are paired by user. Intervals of one objective's values hold for all
+    points together, and so do those of its changes (`simultaneous`): a point may be picked by them, and what
     they say of it still holds.
 
     Args:
@@ -94,9 +94,12 @@ def weight_sweeps(
         learned: the deployed policy's place among those that were valued.
         family: from `weight_family`.
         first: place of its first policy among those that were valued.
+
+    Returns:
+        None where there is no family, or the outcome of some objective is known of no decision.
     """
-    aims = [target for target in targets(config, release, valued) if target.known.any()]
-    if not family or not aims:
+    aims = targets(config, release, valued)
+    if not family or not all(target.known.any() for target in aims):
         return None
     places = [learned, *range(first, first + len(family))]
     columns = [_column(config, valued, target, places) for target in aims]
@@ -130,8 +133,10 @@ def _column(
     """Return one objective under each policy, the deployed one first, each with what speaks against it."""
     values = doubly_robust(config, valued, target, places)
     gaps = [evaluation.difference(value, values[0]) for value in values[1:]]
-    settings = config.evaluation
-    held = simultaneous([*values, *gaps], settings.confidence, _RESAMPLES, config.training.seed)
+    held, moved = (
+        simultaneous(found, config.evaluation.confidence, _RESAMPLES, config.training.seed)
+        for found in (values, gaps)
+    )
     here = PointValue(target.name, shown(held[0]), Estimate(0.0, 0.0, 0.0), "reference")
     others = [
         PointValue(
@@ -140,7 +145,7 @@ def _column(
             shown(gap),
             evaluation.judge(gap, gap.warnings, target.direction).judgement,
         )
-        for value, gap in zip(held[1 : len(places)], held[len(places) :], strict=True)
+        for value, gap in zip(held[1:], moved, strict=True)
     ]
     doubts = [value.warnings[0] if value.warnings else "" for value in values]
     return list(zip([here, *others], doubts, strict=True))

@@ -111,7 +111,7 @@ def _limits(panel: Panel) -> tuple[float, float]:
 class Path:
     """Points in the order of a weight."""
 
-    label: str  # of its last point
+    labels: Sequence[str]  # of the points; that of the last one to be trusted is written
     colour: str
     points: Sequence[tuple[Estimate, Estimate]]  # across and up
     trusted: Sequence[bool]
@@ -166,11 +166,13 @@ def _path(area: Axes, path: Path, here: tuple[float, float]) -> None:
     if crosses:
         area.plot(*zip(*crosses, strict=True), color=path.colour, linewidth=1, alpha=0.35)
     _line(area, across, up, path.colour, path.trusted)
-    if isfinite(across[-1]) and isfinite(up[-1]):
-        right, above = across[-1] > here[0], up[-1] > here[1]
+    sound = [k for k, trusted in enumerate(path.trusted) if trusted and isfinite(across[k] + up[k])]
+    if sound:
+        end = sound[-1]
+        right, above = across[end] > here[0], up[end] > here[1]
         area.annotate(
-            path.label,
-            (across[-1], up[-1]),
+            path.labels[end],
+            (across[end], up[end]),
             xytext=(8 if right else -8, 6 if above else -14),
             textcoords="offset points",
             ha="right" if right else "left",

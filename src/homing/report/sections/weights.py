@@ -109,7 +109,8 @@ def _pair(found: TradeOffs, known: dict[str, ObjectiveValues], place: int, acros
         x, y = points[_today(sweep)]
         here = x.value, y.value
         trusted = [not point.doubt for point in sweep.points]
-        drawn.append(Path(f"{name} ×{sweep.points[-1].factor:g}", colour, points, trusted))
+        labels = [f"{name} ×{point.factor:g}" for point in sweep.points]
+        drawn.append(Path(labels, colour, points, trusted))
     return picture(
         f"frontier-{place}-{slug([up, across])}",
         f"{up} against {across}",
