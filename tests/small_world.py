@@ -56,6 +56,7 @@ weight = 0.5
 
 [training]
 epochs = 2
+members = 2
 hidden = [16]
 embedding = 2
 batch_size = 1024

@@ -1,22 +1,33 @@
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 USERS, DAYS = 1200, 28  # fewer people hardly ever opt out, and what never happens cannot be learned
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small demo, with its log, release, evaluation, plan and report."""
-    folder = tmp_path_factory.mktemp("world") / "demo"
-    homing = Path(sys.executable).with_name("homing")
-    command = [homing, "demo", folder, "--users", str(USERS), "--days", str(DAYS)]
+    """A small demo, with its log, release, evaluation, plan and report; test processes share it."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    with FileLock(shared / "demo.lock"):
+        if not (folder := shared / "demo").is_dir():
+            _make(folder)
+    return folder
+
+
+def _make(folder: Path) -> None:
+    homing, aside = Path(sys.executable).with_name("homing"), folder.with_name("demo-in-the-making")
+    command = [str(homing), "demo", str(aside), "--users", str(USERS), "--days", str(DAYS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+    aside.rename(folder)
 
 
 @pytest.fixture

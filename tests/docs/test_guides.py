@@ -1,60 +1,17 @@
-import json
-import os
 from pathlib import Path
 
 import pytest
 
 from .pages import ROOT, blocks, run
 
-REAL = ROOT / "docs" / "guides" / "real-logs.md"
-README_ROWS = {
-    "hold": "nothing to all",
-    "constant:mens_email": "men's e-mail to all",
-    "constant:womens_email": "women's e-mail to all",
-    "learned": "learned for spend, with exploration",
-    "learned:visits": "learned for visits, with exploration",
-}
+REAL = ROOT / "docs" / "guides" / "real-logs.md"  # run by end_to_end/test_public_logs.py
 GUIDES = sorted({*(ROOT / "docs" / "guides").glob("*.md")} - {REAL})
 
 
 @pytest.mark.e2e
-@pytest.mark.xdist_group("documentation")
 @pytest.mark.parametrize("page", [ROOT / "README.md", *GUIDES], ids=lambda page: page.stem)
 def test_page_runs(page: Path, place: Path) -> None:
     assert run(page, place) > 0
-
-
-@pytest.mark.e2e
-@pytest.mark.xdist_group("documentation")
-def test_real_logs_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = Path(os.environ.get("HOMING_DATA", ROOT.parent / "shared" / "data"))
-    needed = ("hillstrom", "open_bandit_men", "social_pressure_gotv", "charitable_giving")
-    if not all((data / name).is_dir() for name in needed):
-        pytest.skip("the real logs are not in the folder that HOMING_DATA names, nor beside the project")
-    monkeypatch.setenv("HOMING_DATA", str(data))
-    assert run(REAL, place) > 0
-    for name, row in README_ROWS.items():
-        for objective, unit in (("spend", 1.0), ("visits", 100.0)):
-            value = _value(place / "hillstrom", objective, name) * unit
-            # fitted numbers differ a little between machines; by far less than their intervals
-            assert value == pytest.approx(_told(row, objective), abs=0.05 if unit == 1 else 0.5), (
-                name,
-                objective,
-            )
-
-
-def _value(workspace: Path, objective: str, policy: str) -> float:
-    facts = json.loads((workspace / "report.json").read_text())
-    table = next(table for table in facts["values"]["objectives"] if table["objective"] == objective)
-    return float(next(item["value"]["value"] for item in table["policies"] if item["policy"] == policy))
-
-
-def _told(row: str, objective: str) -> float:
-    """Return the number that the README's table of Hillstrom has."""
-    line = next(
-        line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {row} |")
-    )
-    return float(line.split("|")[2 if objective == "spend" else 3].split()[0])
 
 
 def test_what_is_not_run_says_why() -> None:

@@ -12,12 +12,23 @@ import pytest
 Facts = dict[str, Any]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module in one process: what they look at takes minutes to make."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @dataclass(frozen=True)
 class Job:
     """A workspace after the main job, and the facts of its report."""
 
     path: Path
     facts: Facts
+
+    @staticmethod
+    def of(path: Path) -> "Job":
+        return Job(path, json.loads((path / "report.json").read_text()))
 
     def policies(self, objective: str) -> dict[str, Facts]:
         tables = {table["objective"]: table for table in self.facts["values"]["objectives"]}
@@ -45,18 +56,6 @@ def homing() -> Callable[..., str]:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def main_job(homing: Callable[..., str]) -> Callable[..., Job]:
-    """Return a function that imports or simulates a log, runs the main job, and reads the report."""
-
-    def run(path: Path, *commands: tuple[object, ...]) -> Job:
-        for command in commands:
-            homing(*command)
-        return Job(path, json.loads((path / "report.json").read_text()))
 
     return run
 

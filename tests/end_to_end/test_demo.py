@@ -17,9 +17,10 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def job(main_job: Callable[..., Job], tmp_path_factory: pytest.TempPathFactory) -> Job:
+def job(homing: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Job:
     path = tmp_path_factory.mktemp("demo")
-    return main_job(path, ("demo", path, "--users", 2_000, "--days", 42))
+    homing("demo", path, "--users", 2_000, "--days", 42)
+    return Job.of(path)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,13 @@
 """The main job on real logs, beside numbers that are computed here from the files as published."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from docs.pages import ROOT, run
 
 from homing.lifecycle.splits import TEST, Split
 from homing.store import Workspace, load_shard
@@ -16,13 +17,34 @@ from .conftest import Job, real_log
 pytestmark = pytest.mark.e2e
 
 ARMS = {"hold": "No E-Mail", "constant:mens_email": "Mens E-Mail", "constant:womens_email": "Womens E-Mail"}
+README_ROWS = {
+    "nothing to all": "hold",
+    "men's e-mail to all": "constant:mens_email",
+    "women's e-mail to all": "constant:womens_email",
+    "learned for spend, with exploration": "learned",
+    "learned for visits, with exploration": "learned:visits",
+}
 OUTCOMES = {"visits": "visit", "conversion": "conversion", "spend": "spend"}
 
 
 @pytest.fixture(scope="module")
-def trial(main_job: Callable[..., Job], tmp_path_factory: pytest.TempPathFactory) -> Job:
-    file, path = real_log("hillstrom") / "hillstrom.csv", tmp_path_factory.mktemp("hillstrom") / "w"
-    return main_job(path, ("import", "hillstrom", file, "-w", path), ("run", "-w", path))
+def guide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder in which the guide of real logs was run."""
+    data = real_log("hillstrom").parent
+    for name in ("open_bandit_men", "social_pressure_gotv", "charitable_giving"):
+        real_log(name)
+    folder = tmp_path_factory.mktemp("real-logs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOMING_DATA", str(data))
+        patch.setenv("PYTHONWARNINGS", "error")
+        patch.chdir(folder)
+        assert run(ROOT / "docs" / "guides" / "real-logs.md", folder) > 0
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def trial(guide: Path) -> Job:
+    return Job.of(guide / "hillstrom")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +106,17 @@ def test_the_verdict_says_whether_learning_beats_the_best_constant(trial: Job) -
     assert f"sending {best.removeprefix('constant:')} to all" in verdict
 
 
+@pytest.mark.parametrize("row", README_ROWS)
+def test_the_readme_tells_todays_numbers(trial: Job, row: str) -> None:
+    table = (ROOT / "README.md").read_text().splitlines()
+    cells = next(line for line in table if line.startswith(f"| {row} |")).split("|")
+    spend, visits = (float(cell.split()[0]) for cell in cells[2:4])
+    value = {name: trial.policies(name)[README_ROWS[row]]["value"]["value"] for name in ("spend", "visits")}
+    # fitted numbers differ a little between machines; by far less than their intervals
+    assert spend == pytest.approx(value["spend"], abs=0.05)
+    assert visits == pytest.approx(100 * value["visits"], abs=0.5)
+
+
 def test_uplift_curves_and_calibration_are_shown(trial: Job) -> None:
     curves = {(c["objective"], c["treatment"]) for c in trial.facts["uplift"]}
     assert {(o, m) for o in OUTCOMES for m in ("mens_email", "womens_email")} <= curves
@@ -95,9 +128,8 @@ def test_uplift_curves_and_calibration_are_shown(trial: Job) -> None:
 
 
 @pytest.fixture(scope="module")
-def shop(main_job: Callable[..., Job], tmp_path_factory: pytest.TempPathFactory) -> Job:
-    folder, path = real_log("open_bandit_men"), tmp_path_factory.mktemp("open-bandit") / "w"
-    return main_job(path, ("import", "open-bandit", folder, "-w", path), ("run", "-w", path))
+def shop(guide: Path) -> Job:
+    return Job.of(guide / "open-bandit")
 
 
 def clicks(policy: str) -> float:

@@ -252,6 +252,8 @@ def _cross_fit(release: Release, chosen: Chosen, compared: Sequence[int], progre
     from homing.models import fit_response
 
     config = release.view.config
+    # an average of networks would be five times the work, for intervals that are no shorter
+    training = config.training.model_copy(update={"members": 1})
     folds = config.evaluation.folds
     fold = folds_by_user(chosen.user_hash, folds)
     known = np.isfinite(chosen.outcome).any(axis=1)
@@ -268,7 +270,7 @@ def _cross_fit(release: Release, chosen: Chosen, compared: Sequence[int], progre
             heads_of(over_horizons(config)),
             rows[~held],
             rows[held],
-            config.training,
+            training,
             config.engine.threads,
             _part_of(progress, place, folds * len(groups)),
         )

@@ -200,7 +200,7 @@ class Training(Section):
     members: int | Literal["auto"] = Field(
         "auto",
         description="Networks whose raw outputs are averaged, each with its own seed and validation part; "
-        "auto: 5 below 60,000 training decisions, where they vary most, else 1.",
+        "auto: 5 below 60,000 training decisions, where they vary most, else 1. Evaluation fits one a fold.",
     )
     seed: int = Field(0, ge=0, description="Seed of initial weights and batches.")
     device: str = Field("cpu", description="PyTorch device, such as cpu or cuda.")
