@@ -1,10 +1,18 @@
-"""Analysis of experiments, beside tea-tasting, gbstats, statsmodels and spotify-confidence.
+"""Analysis of experiments, beside tea-tasting, gbstats, statsmodels, spotify-confidence and confseq.
 
 The peers need an environment of their own, where gbstats's bounds on numpy and pandas are set aside:
 
     python3.11 -m venv /tmp/peers-exp
     /tmp/peers-exp/bin/pip install spotify-confidence==4.1.0 tea-tasting==1.14 gbstats==0.8.0
-    /tmp/peers-exp/bin/pip install duckdb polars pyarrow narwhals "numpy>=2,<2.5" "pandas>=2.2,<3"
+    /tmp/peers-exp/bin/pip install duckdb polars pyarrow narwhals pydantic "numpy>=2,<2.5" "pandas>=2.2,<3"
+
+confseq 0.0.11 is compiled, against Boost and with a pybind11 that its own build does not ask for:
+
+    pip=/tmp/peers-exp/bin/pip
+    $pip install boost-headers scikit-build cmake ninja "pybind11<3" "setuptools<70" wheel
+    boost=$(/tmp/peers-exp/bin/python -c "import boost_headers as b; print(b.get_include())")
+    CPLUS_INCLUDE_PATH=$boost CMAKE_ARGS=-DBoost_INCLUDE_DIR=$boost PATH=/tmp/peers-exp/bin:$PATH \\
+        $pip install --no-build-isolation confseq==0.0.11
 
     PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py equal      numbers side by side
     PYTHONPATH=src /tmp/peers-exp/bin/python benchmarks/experiments.py coverage   of relative intervals
@@ -50,9 +58,11 @@ from homing.experiments import (
     products_for,
     proportion,
     ratio,
+    sample_ratio_at_all_looks,
     ships,
     simulate_rule,
 )
+from homing.statistics import best_mixing
 
 METRICS = [f"metric{k}" for k in range(8)]
 BEFORE = [f"before{k}" for k in range(8)]
@@ -92,6 +102,7 @@ def equal() -> None:
     _survival()
     _gbstats(data, moments)
     _spotify(data, moments)
+    _confseq()
 
 
 def _tea_tasting(data: dict[str, np.ndarray], moments: Moments) -> None:
@@ -265,6 +276,31 @@ def _spotify(data: dict[str, np.ndarray], moments: Moments) -> None:
     shown("spotify-confidence sequential, spends alpha t^2", 0.01 * share**2, spent, "rounded in its tests")
 
 
+def _confseq() -> None:
+    """Of Howard et al. (2021), at variances tuned to 100; its one-sided tuning is that of 2 alpha."""
+    from confseq.boundaries import beta_binomial_log_mixture, normal_log_mixture, normal_mixture_bound
+
+    variance, best, alpha = np.array([10.0, 50, 100, 400, 2000]), 100.0, 0.05
+    error, estimate = 1 / np.sqrt(variance), np.array([0.3, 0.25, 0.2, 0.15, 0.1])
+    for side in ("two-sided", "greater"):
+        tuned, one = (alpha / 2, True) if side == "greater" else (alpha, False)
+        bound = normal_mixture_bound(variance, alpha, best, tuned, one)
+        ours = always_valid(error, best**-0.5, alpha, side)  # type: ignore[arg-type]
+        shown(f"confseq normal mixture, {side}", ours, bound / np.sqrt(variance))
+        evidence = normal_log_mixture(estimate * variance, variance, best, tuned, one)
+        p = np.exp(-np.maximum.accumulate(np.maximum(evidence, 0)))
+        ours = always_valid_p(estimate, error, best**-0.5, alpha, side)  # type: ignore[arg-type]
+        shown(f"confseq normal mixture, p, {side}", ours, p)
+    count = np.array([[40.0, 60], [90, 110], [240, 160]])
+    size = count.sum(axis=1)
+    uniform = 0.75 * best_mixing(alpha)  # the tuning whose prior of the share is uniform
+    evidence = beta_binomial_log_mixture(
+        count[:, 0] - size / 2, size / 4, uniform, 0.5, 0.5, alpha, is_one_sided=False
+    )
+    p = np.exp(-np.maximum.accumulate(np.maximum(evidence, 0)))
+    shown("confseq beta-binomial, sample ratio", sample_ratio_at_all_looks(count, [0.5, 0.5]), p)
+
+
 def coverage(runs: int = 4000, users: int = 2000) -> None:
     """Share of 95 % intervals of a relative difference that hold the truth, metric like revenue."""
     rng = np.random.default_rng(0)
@@ -428,17 +464,17 @@ RUNS: dict[str, Callable[[Path], None]] = {
 
 def speed(users: int, folder: Path) -> None:
     path = folder / f"experiment-{users}.parquet"
-    if not path.exists():
-        write(users, path)
+    for size in (1000, users):
+        if not (file := folder / f"experiment-{size}.parquet").exists():
+            write(size, file)
     for name in RUNS:
         subprocess.run([sys.executable, __file__, "one", name, str(path)], check=True)
 
 
 def one(name: str, path: Path) -> None:
-    import duckdb  # noqa: F401  imports are not part of the time
-    import polars  # noqa: F401
-    import tea_tasting  # noqa: F401
-
+    RUNS[name](
+        path.with_name("experiment-1000.parquet")
+    )  # imports are not part of the time, and count as memory
     wall, cpu = time.perf_counter(), time.process_time()
     RUNS[name](path)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -31,11 +31,19 @@ def test_from_new_to_stop(homing: Homing, workspace: Path, small_world: SmallWor
     designed = told(homing, "design", "quiet", "-w", workspace, "--users-a-day", "5")
     assert {need["metric"] for need in designed["needs"]} == {"conversion", "engagement", "annoyance"}
     assert designed["users_a_day"] == 5
+    assert [look["share"] for look in designed["looks"]["looks"]] == [0.25, 0.5, 0.75, 1]
+    assert designed["looks"]["inflation"] > 1
+    assert (designed["worth"]["decides"], 0 < designed["worth"]["power"] < 1) == (False, True)
+    assert set(designed["worth"]["by_weight"]) == {"conversion", "engagement", "annoyance"}
     assert [cost["sends"] > 0 for cost in designed["costs"]] == [False, True]
     shown = homing("experiment", "design", "quiet", "-w", workspace)
     assert "warning: users who count are those for whom arms differ" in " ".join(shown.out.split())
 
+    assert "Looks take" in " ".join(shown.out.split())
+    assert "Beside it: Ship an arm if the sum" in " ".join(shown.out.split())
+
     record = told(homing, "start", "quiet", "-w", workspace)
+    assert record["design"]["worth"] == {"conversion": 1.0, "engagement": 0.002, "annoyance": 0.5}
     first = small_world.end + DAY
     assert record["history"][0]["at"] == first
     (listed,) = told(homing, "list", "-w", workspace)
@@ -61,8 +69,10 @@ def test_mistakes_say_what_to_do(homing: Homing, workspace: Path) -> None:
         ("analyse", ("quiet",), "'homing experiment start quiet'"),
         ("start", ("quiet", "--at", "soon"), "--at: 'soon' is not a time"),
         ("explain", ("metrix",), "did you mean 'metrics'"),
+        ("holdout", (), "holdout.share == 0, so nobody is held out"),
+        ("holdout", ("--since", "soon"), "--since: 'soon' is not a time"),
     ):
-        if arguments[0] == "quiet" and not (workspace / "experiments" / "quiet.toml").is_file():
+        if arguments[:1] == ("quiet",) and not (workspace / "experiments" / "quiet.toml").is_file():
             homing("experiment", "new", "quiet", "-w", workspace)
         folder = () if command == "explain" else ("-w", workspace)
         ran = homing("experiment", command, *arguments, *folder)

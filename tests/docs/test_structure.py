@@ -46,9 +46,9 @@ def _exists(parts: list[str]) -> bool:
 def test_every_dependency_is_on_its_page() -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text()
     project = (ROOT / "pyproject.toml").read_text()
-    lists = re.findall(r"^(?:dependencies|gym|dev) = \[(.*?)^\]", project, re.DOTALL | re.MULTILINE)
+    lists = re.findall(r"^(?:dependencies|gym|effects|dev) = \[(.*?)^\]", project, re.DOTALL | re.MULTILINE)
     declared = {name.lower() for text in lists for name in re.findall(r'"([A-Za-z0-9_-]+)', text)}
-    declared.remove("homing")  # its own extra
+    declared.remove("homing")  # its own extras
     assert declared == set(re.findall(r"^\| ([a-z0-9-]+) \|", page, re.MULTILINE)) - {"library"}
 
 

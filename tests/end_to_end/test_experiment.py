@@ -193,6 +193,20 @@ def test_the_rule_ships_messages_at_the_end(lived: Lived) -> None:
     assert late.low > 0
 
 
+def test_segments_and_other_experiments_stand_beside_it(lived: Lived) -> None:
+    users = sum(arm.entered for arm in lived.late.arms)
+    for column in ("lifecycle stage", "reachable by"):
+        mine = [s for s in lived.late.segments if (s.column, s.metric) == (column, "clicks")]
+        assert len(mine) > 1
+        assert 0.9 * users < sum(segment.users for segment in mine) <= users
+    same = [crossing for crossing in lived.late.crossings if crossing.other == "same"]
+    assert {crossing.metric for crossing in same} == {"clicks", "opt-outs"}
+    assert not any(crossing.differs for crossing in same)  # its arms are the same
+    (worth,) = lived.late.worth
+    assert [part.metric for part in worth.parts] == ["minutes"]  # as the objective counts
+    assert len(lived.late.other_verdicts) == 1
+
+
 def test_what_the_log_promised_stands_beside_it(lived: Lived) -> None:
     objectives = {each.promise.objective for each in lived.late.promises if each.arm == "messages"}
     assert objectives == {"conversion", "engagement", "annoyance"}

@@ -1,7 +1,7 @@
 """The main job on real logs, beside numbers that are computed here from the files as published."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +28,25 @@ OUTCOMES = {"visits": "visit", "conversion": "conversion", "spend": "spend"}
 
 
 @pytest.fixture(scope="module")
-def guide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def guide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which the guide of real logs was run."""
-    data = real_log("hillstrom").parent
-    for name in ("open_bandit_men", "social_pressure_gotv", "charitable_giving"):
-        real_log(name)
     folder = tmp_path_factory.mktemp("real-logs")
+    run_with_data("real-logs", folder, "hillstrom", "open_bandit_men")
+    return folder
+
+
+def run_with_data(page: str, folder: Path, *logs: str) -> None:
+    """Run a guide that reads public data, or skip."""
+    data = [real_log(name).parent for name in logs]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOMING_DATA", str(data))
+        patch.setenv("HOMING_DATA", str(data[0]))
         patch.setenv("PYTHONWARNINGS", "error")
         patch.chdir(folder)
-        assert run(ROOT / "docs" / "guides" / "real-logs.md", folder) > 0
-        yield folder
+        assert run(ROOT / "docs" / "guides" / f"{page}.md", folder) > 0
+
+
+def test_published_experiments_can_be_repeated(tmp_path: Path) -> None:
+    run_with_data("published-experiments", tmp_path, "hillstrom", "social_pressure_gotv", "charitable_giving")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from homing.experiments import difference, from_arrays, holdout_readout, mean, ratio
+from homing.experiments import difference, from_arrays, holdout_moments, holdout_readout, mean, ratio
 from homing.schema import InputError
 
 HELD = np.array([1, 1, 0, 0, 0], bool)
@@ -76,3 +76,22 @@ def test_bad_input(change, rule):
     given = {"outcome": OUTCOME, "held_out": HELD, "entered": ENTERED} | change
     with pytest.raises(InputError, match=rule):
         holdout_readout(**given)
+
+
+def test_a_part_of_a_period_counts_as_a_part():
+    """Held out 1 + 2 + 4 over 1.5 + 0.5 periods, the second a half; others 20 over 1.5 + 1.5 + 0.5."""
+    found = holdout_readout(OUTCOME, HELD, ENTERED, lengths=[1.0, 0.5])
+    assert found.cumulative.control_level[1] == pytest.approx(7 / 2)
+    assert found.cumulative.level[1] == pytest.approx(20 / 3.5)
+    assert found.by_period.level == pytest.approx([4, 4])
+    with pytest.raises(InputError, match="must be 2 finite numbers over 0"):
+        holdout_readout(OUTCOME, HELD, ENTERED, lengths=[1.0, 0.0])
+
+
+def test_users_in_parts_are_users_together():
+    whole = holdout_moments(OUTCOME, HELD, ENTERED).readout(critical=[3.0, 3.0])
+    parts = [holdout_moments(OUTCOME[rows], HELD[rows], ENTERED[rows]) for rows in (slice(0, 3), slice(3, 5))]
+    again = (parts[0] + parts[1]).readout(critical=[3.0, 3.0])
+    for name in ("value", "low", "high"):
+        for one, two in ((whole.by_period, again.by_period), (whole.cumulative, again.cumulative)):
+            assert getattr(one, name) == pytest.approx(getattr(two, name), nan_ok=True)

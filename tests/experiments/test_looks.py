@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
+from scipy.stats import multivariate_normal
 
 from homing.experiments import group_sequential, plan_looks
 from homing.schema import InputError
@@ -28,6 +29,48 @@ def test_a_single_look_costs_nothing():
 def test_published_factors(critical, power, published):
     """Jennison & Turnbull (2000), tables 2.2 and 2.4: Pocock and O'Brien-Fleming, five looks, alpha .05."""
     assert plan_looks(critical, FIVE, power=power).inflation == pytest.approx(published, abs=2e-3)
+
+
+def test_golden_numbers():
+    """Numbers that the tests of R's rpact expect: looks at 0.2, 0.4, 1, alpha spent in proportion."""
+    bounds = group_sequential([0.2, 0.4, 1.0], 0.03, "hwang_shih_decani", gamma=0.0, alternative="greater")
+    assert bounds.critical == pytest.approx([2.5121443, 2.4228747, 2.0280392], abs=1e-7)
+    found = plan_looks(bounds.critical, bounds.fraction, 0.03, 0.86, "greater")
+    assert found.inflation == pytest.approx(1.0788327, abs=1e-7)
+    assert found.drift**2 == pytest.approx(9.4594101, abs=1e-6)
+    assert found.expected == pytest.approx(0.83081135, abs=1e-7)
+    assert found.expected_without_effect == pytest.approx(1.0697705, abs=1e-7)
+
+
+@pytest.mark.parametrize("spending", ["obrien_fleming", "pocock"])
+@pytest.mark.parametrize("fraction", [[0.3, 1.0], [0.25, 0.7, 1.0]])
+@pytest.mark.parametrize("alternative", ["two-sided", "greater"])
+def test_by_the_normal_distribution(spending, fraction, alternative):
+    """Statistics at looks are jointly normal: the chance to pass none is that of a box."""
+    bounds = group_sequential(fraction, 0.05, spending, alternative=alternative)
+    found = plan_looks(bounds.critical, fraction, 0.05, 0.8, alternative)
+    share = np.array(fraction)
+    correlation = np.sqrt(np.minimum.outer(share, share) / np.maximum.outer(share, share))
+    sides = 2 if alternative == "two-sided" else 1
+
+    def going_on(looks, drift):
+        low = -bounds.critical[:looks] if sides == 2 else np.full(looks, -np.inf)
+        return multivariate_normal.cdf(
+            bounds.critical[:looks],
+            drift * np.sqrt(share[:looks]),
+            correlation[:looks, :looks],
+            lower_limit=low,
+            abseps=1e-6,
+            rng=np.random.default_rng(0),
+        )
+
+    assert going_on(len(share), 0.0) == pytest.approx(0.95, abs=1e-5)
+    assert going_on(len(share), found.drift) == pytest.approx(0.2, abs=1e-5)
+    single = ndtri(1 - 0.05 / sides) + ndtri(0.8)
+    assert found.inflation == pytest.approx((found.drift / single) ** 2)
+    for drift, expected in ((found.drift, found.expected), (0.0, found.expected_without_effect)):
+        gone_on = [1.0, *(going_on(looks, drift) for looks in range(1, len(share)))]
+        assert expected == pytest.approx(found.inflation * np.diff(share, prepend=0) @ gone_on, abs=1e-5)
 
 
 def test_by_simulation():

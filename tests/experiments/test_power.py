@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from homing.experiments import Criterion, Rule, decide, from_arrays, from_sums, mean, plan, proportion
+from homing.experiments import (
+    Criterion,
+    Rule,
+    decide,
+    from_arrays,
+    from_sums,
+    mean,
+    plan,
+    plan_utility,
+    proportion,
+)
 from homing.schema import InputError
 
 ONE = Rule((Criterion(mean("y"), "success"),), alpha=0.05, beta=0.211, scale="absolute")
@@ -75,6 +85,30 @@ def test_power_of_the_rule_as_in_whole_experiments():
         shipped += decide(from_arrays(arm, dict(zip("abc", both.T, strict=True))), THREE, "x").ship
     error = np.sqrt(found.power * (1 - found.power) / runs)
     assert shipped / runs == pytest.approx(found.power, abs=4 * error)
+
+
+def test_a_weighted_sum_by_hand():
+    """2 a - 3 b with variances 4 and 1 and covariance 1: 16 + 9 - 12 = 13 in each arm, 52 in both halves."""
+    a = np.array([2, 2, -2, -2.0]) * np.sqrt(3) / 2
+    b = np.array([1, 0, 0, -1.0]) * np.sqrt(3 / 2)
+    moments = from_arrays(["past"] * 4, {"a": a, "b": b})
+    variance = moments.covariance[0]
+    assert variance[0, 0] == pytest.approx(4)
+    assert variance[1, 1] == pytest.approx(1)
+    spread = 4 * (4 * 4 + 9 - 12 * variance[0, 1])
+    found = plan_utility(moments, [mean("a"), mean("b")], [2, -3], [0.5, 0.1], 1000, alpha=0.05, beta=0.2)
+    assert found.value == pytest.approx(0.7)
+    assert found.std_error == pytest.approx(np.sqrt(spread / 1000))
+    assert found.units == np.ceil((ndtri(0.95) + ndtri(0.8)) ** 2 * spread / 0.49)
+    again = plan_utility(
+        moments, [mean("a"), mean("b")], [2, -3], [0.5, 0.1], found.units, alpha=0.05, beta=0.2
+    )
+    assert again.power == pytest.approx(0.8, abs=1e-3)
+    never = plan_utility(moments, [mean("a"), mean("b")], [2, -3], [0.0, 0.1], 1000)
+    assert never.units is None
+    assert never.power < 0.025
+    with pytest.raises(InputError, match="must be one of each metric"):
+        plan_utility(moments, [mean("a")], [2, -3], [0.5], 1000)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_what_is_written_comes_back_and_transactional_messages_leave_no_choice(
             context, removed = offer(shard, rows, workspace.config, Scorer(release, shard))
             limits = SharedLimits.of(budgets, shard.vocabularies, shard.messages, small_world.end)
             context = replace(context, arm=limits.arms(shard, context.candidates))
-            offers.write(Offer(partition, replace(loaded, shard=shard), context, removed, np.zeros(3)))
+            offers.write({"": Offer(partition, replace(loaded, shard=shard), context, removed, np.zeros(3))})
             parts.append(Part.of(context, policy, limits))
             offers.add(parts[-1])
             contexts.append(context)

@@ -162,17 +162,6 @@ def test_what_a_period_has_used_is_not_given_again(
     assert tomorrow.drawn <= (sent + 4) / 2  # the slots of half of the day
 
 
-def test_budgets_are_not_planned_beside_arms(small_world: SmallWorld, tmp_path: Path) -> None:
-    shutil.copytree(small_world.workspace.path, tmp_path / "workspace")
-    at = small_world.end + DAY
-    workspace = three(Workspace.open(tmp_path / "workspace"), at)
-    workspace = with_budgets(workspace, "\n[holdout]\nshare = 0.1\n")
-    before = len(workspace.ledger.files("decisions"))
-    with pytest.raises(InputError, match=r"others decide for some users \(the global holdout\)"):
-        plan(workspace, at)
-    assert len(workspace.ledger.files("decisions")) == before
-
-
 def test_budgets_that_contradict_each_other_are_an_error_or_widened(
     copied: Callable[[], Workspace], small_world: SmallWorld
 ) -> None:
@@ -256,6 +245,12 @@ def test_policies_are_valued_within_the_budgets(
     assert used["free"] > 1.3 * days * 15
     assert used["learned"] == pytest.approx(days * 15, rel=0.01)
     assert used["greedy"] <= days * 15 * 1.02
+    # a fifth of the users held out: the others' decisions, four fifths of all, have the same budget
+    holdout = one.config.holdout.model_copy(update={"share": 0.2})
+    held = replace(one, config=one.config.model_copy(update={"holdout": holdout}))
+    dearer = learned.prices.price[0]  # type: ignore[union-attr]
+    (cheaper,) = with_prices(held, release, [release.policy()], half, [s.decisions for s in log]).policies
+    assert 0 < cheaper.prices.price[0] < 0.95 * dearer  # type: ignore[union-attr]
     same = with_prices(small_world.workspace, release, [cold], half, [])
     assert same.policies == (cold,)
 

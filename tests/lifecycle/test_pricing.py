@@ -46,11 +46,11 @@ def test_an_epoch_gets_its_part_of_what_its_period_has_left() -> None:
         [monday, monday, at, at + DAY // 2],
         [monday + 7 * DAY, monday + 7 * DAY, at + DAY, at + 3 * DAY // 2],
     )
-    left = what_is_left(given, np.array([20.0, 5.0, 12.0, 0.0]), at, DAY)
+    left = what_is_left(given, given.bounds, np.array([20.0, 5.0, 12.0, 0.0]), at, DAY)
     # a fifth of 50; a fifth of 15; nothing, for 12 of 10 are used; half of a day that begins at noon
     assert left.most.tolist() == [pytest.approx(10.0), np.inf, 0.0, pytest.approx(15.0)]
     assert left.least.tolist() == [-np.inf, pytest.approx(3.0), -np.inf, -np.inf]
-    hourly = what_is_left(given, np.zeros(4), at, HOUR)
+    hourly = what_is_left(given, given.bounds, np.zeros(4), at, HOUR)
     assert hourly.most[2] == pytest.approx(10 / 24)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import nan
 
-from homing.report.facts import BudgetCurve, BudgetPoint, Budgets, BudgetUse, Worth
+from homing.report.facts import AccountUse, BudgetCurve, BudgetPoint, Budgets, BudgetUse, Worth
 
 
 def used(name: str, counts: str, most: float, drawn: float, price: float, **more: float) -> BudgetUse:
@@ -26,6 +26,23 @@ def used(name: str, counts: str, most: float, drawn: float, price: float, **more
     )
 
 
+def part(account: str, users: int, budget: str, drawn: float, relaxed_by: float = 0.0) -> AccountUse:
+    held = account == "holdout"
+    return AccountUse(
+        account=account,
+        users=users,
+        budget=budget,
+        starts_at="2026-03-01T00:00:00Z",
+        least=nan,
+        most=nan if held else drawn * users / 30_000,
+        before=0.25 * users,
+        expected=0.0 if held else 0.9 * drawn * users / 30_000,
+        drawn=0.0 if held else 0.91 * drawn * users / 30_000,
+        price=nan if held else 1e-7 * users,
+        relaxed_by=relaxed_by,
+    )
+
+
 def budgets() -> Budgets:
     return Budgets(
         uses=(
@@ -40,6 +57,14 @@ def budgets() -> Budgets:
         passes=5,
         seconds=1.92,
         started_from="plan-20260228T060000Z-r-0123456789ab",
+        by_account=(
+            *(
+                part(account, users, budget, drawn)
+                for budget, drawn in (("push", 11_987), ("opt-outs", 39.96))
+                for account, users in (("others", 20_110), ("calmer:control", 9_955), ("holdout", 2_007))
+            ),
+            part("calmer:control", 9_955, "sms-money", 81.2, relaxed_by=1.5),
+        ),
     )
 
 
@@ -58,4 +83,7 @@ def curve() -> BudgetCurve:
 def nothing_known() -> tuple[Budgets, BudgetCurve]:
     blank = BudgetUse("b", "sends", "", "", nan, nan, nan, nan, nan, nan, nan)
     point = BudgetPoint(nan, nan, nan, nan, nan, nan, nan, met=False)
-    return Budgets((blank,), nan, nan, nan, 0, nan), BudgetCurve("b", "x", "min", "", 0, (point,))
+    unknown = AccountUse("", 0, "b", "", nan, nan, nan, nan, nan, nan)
+    return Budgets((blank,), nan, nan, nan, 0, nan, by_account=(unknown,)), BudgetCurve(
+        "b", "x", "min", "", 0, (point,)
+    )

@@ -10,13 +10,21 @@ from typing import Any
 import numpy as np
 
 from homing.report.experiment import (
+    Answer,
     ArmFacts,
     ArmPromise,
     ArmVerdict,
+    ArmWorth,
     CheckFacts,
+    Crossing,
+    CurvePoint,
     Finding,
     Readout,
     Scored,
+    Segment,
+    Turn,
+    Weighed,
+    WeightCurve,
 )
 from homing.report.facts import (
     Alert,
@@ -64,6 +72,7 @@ from homing.report.facts import (
     WeightPoint,
     WeightSweep,
 )
+from homing.report.holdout import HoldoutDifference, HoldoutFacts, HoldoutMetric, HoldoutPeriod
 from homing.report.leaderboard import Leaderboard, Measure, Score, Standing
 
 from .budget_examples import budgets, curve, nothing_known, used
@@ -842,4 +851,130 @@ def experiment() -> Readout:
         ),
         promises=(ArmPromise("warmer", promise),),
         alerts=(Alert("note", "another experiment", "calmer has some of the same users."),),
+        other_rule="Ship an arm if the sum of its differences is over 0 (sessions +1, opt-outs -20).",
+        other_verdicts=(
+            ArmVerdict("warmer", "ship", "Ship warmer: what it changes is worth +0.71 [0.2, 1.2] per user."),
+            ArmVerdict("loud", "go_on", "Go on with loud: what it changes is worth -0.12 [-0.7, 0.5]."),
+        ),
+        worth=(_worth("warmer", 0.72, 0.0004, "better"), _worth("loud", 0.12, 0.012, "cannot_tell")),
+        segments=tuple(
+            Segment(
+                column,
+                name,
+                "sessions",
+                "warmer",
+                users,
+                Estimate(value, value - 0.03, value + 0.03),
+                0.06,
+                Estimate(value - 0.06, value - 0.1, value - 0.02),
+                0.0002 if differs else 0.3,
+                differs,
+            )
+            for column, name, users, value, differs in (
+                ("lifecycle stage", "steady", 4_000, 0.07, False),
+                ("lifecycle stage", "dormant", 900, -0.09, True),
+                ("reachable by", "push + email", 3_100, 0.06, False),
+                ("x_country", "(other)", 70, nan, False),
+            )
+        ),
+        crossings=tuple(
+            Crossing(
+                "calmer",
+                "calm",
+                "control",
+                metric,
+                "warmer",
+                3_000,
+                alone,
+                together,
+                Estimate(together - alone, together - alone - 0.05, together - alone + 0.05),
+                0.0001 if differs else 0.6,
+                differs,
+            )
+            for metric, alone, together, differs in (
+                ("sessions", 0.02, 0.1, True),
+                ("opt-outs", 0.02, 0.03, False),
+            )
+        ),
+    )
+
+
+def _worth(arm: str, sessions: float, leaving: float, answer: Answer) -> ArmWorth:
+    def sum_of(weight: float) -> Estimate:
+        value = sessions - weight * leaving
+        return Estimate(value, value - 0.5 - weight / 200, value + 0.5 + weight / 200)
+
+    points = tuple(CurvePoint(float(weight), sum_of(weight)) for weight in range(0, 81, 5))
+    return ArmWorth(
+        arm,
+        sum_of(20.0),
+        answer,
+        (Weighed("sessions", 1.0, sessions), Weighed("opt-outs", -20.0, leaving)),
+        (
+            WeightCurve("opt-outs", 20.0, points, (Turn(40.74, "better", "cannot_tell"),)),
+            WeightCurve("sessions", 1.0, points[:4], ()),
+        ),
+    )
+
+
+def holdout() -> HoldoutFacts:
+    """A holdout over five quarters, of which the first and the last are parts; one metric is not known."""
+    labels = ("2025 Q1", "2025 Q2", "2025 Q3", "2025 Q4", "2026 Q1")
+    ends = ("2025-02-10", "2025-04-01", "2025-07-01", "2025-10-01", "2026-01-01", "2026-03-05")
+
+    def apart(level: float, held: float, half: float) -> HoldoutDifference:
+        gap = level - held
+        relative = Estimate(gap / held, (gap - half) / held, (gap + half) / held) if held else Estimate(nan)
+        return HoldoutDifference(level, held, Estimate(gap, gap - half, gap + half), relative)
+
+    def metric(name: str, level: float, held: float, answer: Answer, **more: Any) -> HoldoutMetric:
+        told: dict[str, Any] = {"direction": "up", "unit": "number"} | more
+        half = 0.1 * level
+        return HoldoutMetric(
+            metric=name,
+            meaning=f"how often {name}",
+            by_period=tuple(apart(level * (1 + k / 50), held, half) for k in range(5)),
+            cumulative=tuple(apart(level, held, 2 * half / (k + 1)) for k in range(5)),
+            answer=answer,
+            **told,
+        )
+
+    unknown = metric("refunds", nan, nan, "unknown")
+    return HoldoutFacts(
+        header=Header(
+            "shop",
+            "20260305T060000-holdout",
+            "2026-03-05T06:00:00Z",
+            "Since 2025-02-10 all messages together changed sessions by +10 % [6, 14] (better).",
+            "good",
+            verdict_basis="Intervals of 95 % that hold for all metrics and every time of looking together.",
+        ),
+        share=0.02,
+        policy="hold",
+        starts_at="2025-02-10T00:00:00Z",
+        until="2026-03-05T00:00:00Z",
+        every="quarter",
+        confidence=0.95,
+        periods=tuple(
+            HoldoutPeriod(
+                label,
+                f"{ends[k]}T00:00:00Z",
+                f"{ends[k + 1]}T00:00:00Z",
+                (0.55, 1.0, 1.0, 1.0, 0.7)[k],
+                2_000 + 50 * k,
+                98_000 + 2_500 * k,
+            )
+            for k, label in enumerate(labels)
+        ),
+        metrics=(
+            metric("sessions", 33.0, 30.0, "better"),
+            metric("opt-outs", 0.004, 0.0, "worse", direction="down", unit="rate"),
+            metric("sends", 21.0, 0.0, "cannot_tell", direction="none"),
+            unknown,
+        ),
+        checks=(
+            CheckFacts("share of users with decisions", True, True, 0.3, "held 2,200 of 2,190"),
+            CheckFacts("always on one side", True, True, 1.0, "0 users have decisions of the other side"),
+        ),
+        alerts=(Alert("note", "parts", "Of 2025 Q1, 2026 Q1 only a part is counted."),),
     )

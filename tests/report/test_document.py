@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from homing.report import Facts, Leaderboard, Readout, render
+from homing.report import Facts, HoldoutFacts, Leaderboard, Readout, render
 from homing.report.canvas import text_width
-from homing.report.document import experiment_document, leaderboard_document
+from homing.report.document import experiment_document, holdout_document, leaderboard_document
 
 from . import examples
 from .page_reader import PageReader
 
-PAGES = ("example", "bare", "unknown", "crowded", "leaderboard", "experiment")
+PAGES = ("example", "bare", "unknown", "crowded", "leaderboard", "experiment", "holdout")
 
 
 @cache
@@ -27,6 +27,8 @@ def page(name: str) -> str:
     facts = getattr(examples, name)()
     if isinstance(facts, Readout):
         return experiment_document(facts)
+    if isinstance(facts, HoldoutFacts):
+        return holdout_document(facts)
     return leaderboard_document(facts) if isinstance(facts, Leaderboard) else render(facts)
 
 
@@ -235,11 +237,14 @@ def test_every_number_of_a_budget_is_on_the_page() -> None:
         assert {use.expected, use.drawn, use.wanted, use.before} <= shown
         if use.price:
             assert {use.price, use.lost, *(worth.amount for worth in use.worth)} <= shown
+    for part in facts.budgets.by_account:
+        assert {part.users, part.before, part.expected, part.drawn} <= shown
+        assert part.account == "holdout" or {part.most, part.price} <= shown
     for point in facts.curves[0].points:
         assert {point.size, point.objective, point.first_order, point.value, point.price} <= shown
     text = " ".join(" ".join(read("example").texts).split())
     assert "3 of 4 budgets bind. One more in push (sends) would be worth 0.00410 conversion" in text
-    assert "sms-money was widened by 1.50" in text
+    assert "sms-money of calmer:control was widened by 1.50" in text
 
 
 def test_every_number_of_a_leaderboard_is_on_the_page() -> None:

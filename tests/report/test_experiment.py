@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from homing.report import Readout, write_experiment
+from homing.report import HoldoutFacts, Readout, write_experiment, write_holdout
 from homing.report.document import experiment_document
 from homing.report.sections.experiment import FINDINGS, VERDICTS
 from homing.schema import InputError
@@ -36,6 +36,34 @@ def test_the_page_has_every_finding_and_every_number() -> None:
         if score.direction != "none":
             assert FINDINGS[score.finding][0] in reader.texts
     assert {arm.entered for arm in facts.arms} <= set(reader.numbers)
+
+
+def test_the_page_has_worth_segments_and_crossings() -> None:
+    facts = examples.experiment()
+    page = experiment_document(facts)
+    reader = PageReader(page)
+    words = " ".join(reader.texts)
+    assert "40.7: better to cannot tell" in words
+    assert "no weight" in words
+    assert facts.other_verdicts[0].sentence[:30] in words
+    assert "sessions of warmer, lifecycle stage dormant: \N{MINUS SIGN}9" in words
+    assert "Effects depend on another experiment: sessions of warmer" in words
+    known = [segment.effect.value for segment in facts.segments] + [c.together for c in facts.crossings]
+    assert {number for number in known if not isnan(number)} <= set(reader.numbers)
+    none = experiment_document(replace(facts, worth=(), segments=(), crossings=(), other_verdicts=()))
+    assert [name for name in ("worth", "segments", "crossings") if f'id="{name}"' in none] == []
+
+
+def test_the_page_of_a_holdout(tmp_path: Path) -> None:
+    facts = examples.holdout()
+    page, data = write_holdout(facts, tmp_path / "holdout.html")
+    assert HoldoutFacts.from_dict(json.loads(data.read_text())).to_dict() == facts.to_dict()
+    reader = PageReader(page.read_text())
+    for metric in facts.metrics:
+        for found in (*metric.by_period, metric.cumulative[-1]):
+            numbers = (found.level, found.held, found.absolute.value, found.relative.value)
+            assert {number for number in numbers if not isnan(number)} <= set(reader.numbers)
+    assert {"better", "worse", "not known"} <= set(reader.texts)
 
 
 def test_a_sum_of_nothing_known_is_a_page() -> None:

@@ -5,6 +5,7 @@ import numpy as np
 from homing.schema import Candidates, Instants
 from homing.schema.times import DAY, MISSING
 from homing.state import STAGES, StateLayout, build_features, feature_spec, fold, stages
+from homing.state import stages_of as stages_of_states
 from state.state_world import START, VOCABULARIES, config, event, make_shard
 
 LAYOUT = StateLayout.from_config(config(), VOCABULARIES)
@@ -29,10 +30,9 @@ def stages_of(*people: tuple[list[tuple[int, str, int, int, int, float]], int]) 
         slot_end=np.full(n, NOW),
         hour_of_week=np.zeros(n, np.int16),
     )
-    even = np.ones(168, np.float32)
-    features = build_features(
-        shard, hold, fold(shard, rows, LAYOUT, even), LAYOUT, feature_spec(LAYOUT, VOCABULARIES)
-    )
+    states = fold(shard, rows, LAYOUT, np.ones(168, np.float32))
+    features = build_features(shard, hold, states, LAYOUT, feature_spec(LAYOUT, VOCABULARIES))
+    assert stages_of_states(states, LAYOUT).tolist() == stages(features, LAYOUT).tolist()
     return [STAGES[code] for code in stages(features, LAYOUT).tolist()]
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from homing.experiments import hash_ids
 from homing.schema.times import DAY, HOUR, MISSING, parse_time
-from homing.store import Cohort, Number, UserNumbers, Workspace, user_numbers
+from homing.store import Cohort, Number, UserNumbers, Workspace, held_by, user_numbers
 
 from .tables import Log, Row, write
 
@@ -147,3 +148,27 @@ def test_without_an_experiment_users_enter_at_the_start(workspace: Workspace) ->
         "a": START, "b": MISSING, "c": START, "d": START,
     }  # fmt: skip
     assert np.array([of(found, n, "values")[0] for n in "abc"]).tolist() == [4, 0, 0]
+
+
+def test_newcomers_are_counted_from_the_start(workspace: Workspace) -> None:
+    found = read(workspace, Cohort(("all",), START, END, newcomers=True), Number("n", "visit", "count"))
+    assert {of(found, n, "entered_at") for n in "abcde"} == {START}
+    assert of(found, "b", "values").tolist() == [1]
+
+
+def test_when_users_were_under_an_arm(workspace: Workspace) -> None:
+    found = {}
+    for partition in range(2):
+        users = user_numbers(workspace, partition, Cohort(("all",), START, END), ())
+        when = held_by(workspace, partition, "x:new", START + 3 * DAY)
+        for place, words in enumerate(users.hash.tolist()):
+            times = (when.first_in[place], when.last_in[place], when.last_out[place])
+            found[tuple(words)] = [int((at - START) // DAY) if at != MISSING else None for at in times]
+    hashes = {n: tuple(each) for n, each in zip("abcde", hash_ids("abcde").tolist(), strict=True)}
+    assert {n: found[hashes[n]] for n in "abcde"} == {
+        "a": [0, 2, -3],  # that of day 3 is too late
+        "b": [None, None, 1],
+        "c": [1, 1, 0],
+        "d": [None, None, 0],  # in new of y, and of xx
+        "e": [None, None, 0],
+    }

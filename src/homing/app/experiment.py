@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from homing.schema.experiment_record import Record
 
 experimenting = typer.Typer(help="Design, run and read experiments.", no_args_is_help=True)
+
+
+class Every(StrEnum):
+    """How a holdout's time is divided."""
+
+    quarter = "quarter"
+    month = "month"
+
 
 Name = Annotated[str, typer.Argument(help="Name of the experiment.")]
 From = Annotated[
@@ -113,6 +122,37 @@ def analyse(
     found = run(there, name, None if until is None else parsed_time(until, "--until")).readout
     page, _ = write_experiment(found, output or there.runs_path / f"experiment-{name}.html")
     printed(as_json, found.to_dict(), lambda console: show.analysed(console, found, page))
+
+
+@experimenting.command("holdout")
+def holdout(
+    workspace: Folder = HERE,
+    since: Annotated[
+        str | None, typer.Option(help="Read it from this time on; by default from its first decision.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Look at nothing from this time on; by default at all that is known.")
+    ] = None,
+    every: Annotated[Every, typer.Option(help="How time is divided, in UTC.")] = Every.quarter,
+    output: Annotated[
+        Path | None, typer.Option(help="Page to write; by default runs/holdout.html in the workspace.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare all users with those of the global holdout: what all messages together changed."""
+    from homing.app import show_holdout as show
+    from homing.lifecycle.experiment.holdout import read_holdout
+    from homing.report import write_holdout
+
+    there = opened(workspace)
+    found = read_holdout(
+        there,
+        None if since is None else parsed_time(since, "--since"),
+        None if until is None else parsed_time(until, "--until"),
+        every.value,
+    )
+    page, _ = write_holdout(found, output or there.runs_path / "holdout.html")
+    printed(as_json, found.to_dict(), lambda console: show.holdout(console, found, page))
 
 
 @experimenting.command("list")

@@ -343,14 +343,40 @@ def budgets(console: Console, found: Budgets) -> None:
     ]
     heads = ("budget", "counts", "min", "max", "before", "wanted", "drawn", "price", "lost")
     table(console, "Budgets", heads, rows, left=2)
-    for use in found.uses:
-        if use.relaxed_by:
-            text = f"{use.budget} was widened by {use.relaxed_by:.4g}: it cannot be kept with the others"
+    if found.by_account:
+        accounts(console, found)
+    widened = [(f"{use.budget} of {use.account}", use.relaxed_by) for use in found.by_account]
+    for name, amount in widened or [(use.budget, use.relaxed_by) for use in found.uses]:
+        if amount:
+            text = f"{name} was widened by {amount:.4g}: it cannot be kept with the others"
             console.print(Text(text, "yellow"))
     console.print(
         f"expected utility {found.value:.6g}, at most {found.bound:.6g} within these budgets; largest excess "
         f"{found.violation:.1%}; prices in {found.passes} passes and {found.seconds:.2f} s\n"
     )
+
+
+def accounts(console: Console, found: Budgets) -> None:
+    """Print what each arm's users may use of each budget, and what they do use."""
+    several = len({(use.budget, use.starts_at) for use in found.by_account}) > len(
+        {use.budget for use in found.by_account}
+    )
+    rows = [
+        (
+            f"{use.budget} {use.starts_at[5:16]}" if several else use.budget,
+            use.account,
+            f"{use.users:,}",
+            "" if isnan(use.least) else f"{use.least:,.6g}",
+            "" if isnan(use.most) else f"{use.most:,.6g}",
+            f"{use.before:,.5g}",
+            f"{use.expected:,.5g}",
+            Text(f"{use.drawn:,.5g}", "yellow" if use.relaxed_by else ""),
+            "" if isnan(use.price) else f"{use.price:.3g}",
+        )
+        for use in found.by_account
+    ]
+    heads = ("budget", "users in", "users", "min", "max", "before", "expected", "drawn", "price")
+    table(console, "Parts of budgets, for this plan", heads, rows, left=2)
 
 
 def curve(console: Console, found: BudgetCurve) -> None:

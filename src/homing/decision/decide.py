@@ -48,7 +48,8 @@ def decide(
         sends: what caps count; by default `shard.sends()`.
     """
     context, exclusions = offer(shard, rows, config, score, sends)
-    return draw_each(context, policy, config), exclusions
+    drawn, _ = draw_each(context, policy, config)
+    return drawn, exclusions
 
 
 def offer(
@@ -59,12 +60,16 @@ def offer(
     return Context(shard, candidates, None if score is None else score(candidates)), exclusions
 
 
-def draw_each(context: Context, policy: Policy, config: Config) -> Drawn:
-    """Draw one candidate for each row, whatever the others draw; arguments as `decide`."""
+def draw_each(context: Context, policy: Policy, config: Config) -> tuple[Drawn, NDArray[np.int64]]:
+    """Draw one candidate for each row, whatever the others draw; arguments as `decide`.
+
+    Returns:
+        the decisions; int64 [rows] places of the candidates.
+    """
     probabilities, candidates = policy.probabilities(context), context.candidates
     uniform, ids = _randomness(context, config)
     index, place = draw_with_place(probabilities, candidates.offsets, uniform)
-    return _log(context, policy, config, index, probabilities[index], place, ids)
+    return _log(context, policy, config, index, probabilities[index], place, ids), index
 
 
 def chosen(

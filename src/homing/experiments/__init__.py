@@ -5,8 +5,15 @@ from homing.experiments.assign import Experiment, assign, check_layers, hash_ids
 from homing.experiments.clustered import cluster_levels, switchback_levels
 from homing.experiments.decide import Criterion, Decision, Outcome, Rule, decide, ships, verdicts
 from homing.experiments.differences import Difference, compare, difference
+from homing.experiments.effect_checks import (
+    EffectCalibration,
+    GroupEffects,
+    effect_calibration,
+    group_effects,
+)
+from homing.experiments.effects import ForestSettings, UnitEffects, unit_effects
 from homing.experiments.funnel import Funnel, funnel
-from homing.experiments.holdout import HoldoutReadout, holdout_readout
+from homing.experiments.holdout import HoldoutMoments, HoldoutReadout, holdout_moments, holdout_readout
 from homing.experiments.interaction import Interaction, interaction, interactions
 from homing.experiments.joint import Joint, Utility, joint_difference, utility
 from homing.experiments.looks import LooksPlan, plan_looks
@@ -14,7 +21,7 @@ from homing.experiments.metrics import Levels, Metric, levels, mean, proportion,
 from homing.experiments.micro_randomized import Excursion, causal_excursion
 from homing.experiments.moments import Axis, Moments
 from homing.experiments.multiple import adjusted_p_values, interval_confidence
-from homing.experiments.power import Need, Plan, plan, simulate_rule
+from homing.experiments.power import Need, Plan, UtilityPlan, plan, plan_utility, simulate_rule
 from homing.experiments.quality import (
     Check,
     before_start,
@@ -53,10 +60,14 @@ __all__ = [
     "Curve",
     "Decision",
     "Difference",
+    "EffectCalibration",
     "Excursion",
     "Experiment",
+    "ForestSettings",
     "Funnel",
+    "GroupEffects",
     "Hazards",
+    "HoldoutMoments",
     "HoldoutReadout",
     "Interaction",
     "Joint",
@@ -72,7 +83,9 @@ __all__ = [
     "Surrogacy",
     "SurrogacyError",
     "SurrogateIndex",
+    "UnitEffects",
     "Utility",
+    "UtilityPlan",
     "adjust",
     "adjusted_p_values",
     "always_valid",
@@ -86,13 +99,16 @@ __all__ = [
     "crossing_probability",
     "decide",
     "difference",
+    "effect_calibration",
     "from_arrays",
     "from_sums",
     "from_table",
     "funnel",
+    "group_effects",
     "group_sequential",
     "hash_ids",
     "hazard_ratio",
+    "holdout_moments",
     "holdout_readout",
     "in_holdout",
     "interaction",
@@ -106,6 +122,7 @@ __all__ = [
     "place",
     "plan",
     "plan_looks",
+    "plan_utility",
     "post_stratify",
     "products_for",
     "proportion",
@@ -122,6 +139,7 @@ __all__ = [
     "surrogate_index",
     "survival_levels",
     "switchback_levels",
+    "unit_effects",
     "utility",
     "variance_reduction",
     "verdicts",

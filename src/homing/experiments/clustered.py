@@ -8,8 +8,9 @@ the units then, and they are few, so variances and degrees of freedom are correc
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from homing.experiments.inputs import codes, numbers
 from homing.experiments.metrics import Levels
 from homing.experiments.moments import Floats
 from homing.schema.errors import InputError
@@ -44,12 +45,12 @@ def cluster_levels(
     Raises:
         InputError: lengths differ, values are not finite, or a cluster has rows in two arms.
     """
-    y = _numbers("outcome", outcome, None)
-    w = np.ones(len(y)) if weight is None else _numbers("weight", weight, len(y))
+    y = numbers("outcome", outcome)
+    w = np.ones(len(y)) if weight is None else numbers("weight", weight, len(y))
     if not (w > 0).all():
         raise InputError(f"weight has a minimum of {w.min():g}, must be > 0; leave such rows out")
-    arms, arm_of = _codes("arm", arm, len(y))
-    clusters, cluster_of = _codes("cluster", cluster, len(y))
+    arms, arm_of = codes("arm", arm, len(y))
+    clusters, cluster_of = codes("cluster", cluster, len(y))
     home = np.zeros(len(clusters), np.intp)
     home[cluster_of] = arm_of
     if (home[cluster_of] != arm_of).any():
@@ -95,19 +96,19 @@ def switchback_levels(
     Raises:
         InputError: as `cluster_levels`, or nothing is left of an arm.
     """
-    y = _numbers("outcome", outcome, None)
-    since = _numbers("since_start", since_start, len(y))
+    y = numbers("outcome", outcome)
+    since = numbers("since_start", since_start, len(y))
     if (since < 0).any() or not washout >= 0:
         raise InputError(f"since_start has a minimum of {since.min():g}, washout == {washout}, must be >= 0")
-    arms, arm_of = _codes("arm", arm, len(y))
-    cluster = _codes("period", period, len(y))[1]
+    arms, arm_of = codes("arm", arm, len(y))
+    cluster = codes("period", period, len(y))[1]
     if place is not None:
-        places, place_of = _codes("place", place, len(y))
+        places, place_of = codes("place", place, len(y))
         cluster = cluster * len(places) + place_of
     kept = since >= washout
     if len(gone := np.setdiff1d(arm_of, arm_of[kept])):
         raise InputError(f"washout == {washout} leaves nothing of arm {arms[gone[0]]}; take longer periods")
-    w = np.ones(len(y)) if weight is None else _numbers("weight", weight, len(y))
+    w = np.ones(len(y)) if weight is None else numbers("weight", weight, len(y))
     return cluster_levels(y[kept], arms[arm_of[kept]], cluster[kept], weight=w[kept], name=name)
 
 
@@ -124,20 +125,3 @@ def _level(size: Floats, total: Floats) -> tuple[float, float, float]:
     ratio = share**2 / (1 - share)
     square = float((share**2).sum() + ratio.sum() ** 2 - (ratio**2).sum())
     return value, noise, 1 / square
-
-
-def _numbers(name: str, values: ArrayLike, rows: int | None) -> Floats:
-    array = np.asarray(values, np.float64)
-    if array.ndim != 1 or not len(array) or (rows is not None and len(array) != rows):
-        raise InputError(f"{name} has shape {array.shape}, must be a column like outcome")
-    if not np.isfinite(array).all():
-        raise InputError(f"{name} has missing or infinite values, must be finite")
-    return array
-
-
-def _codes(name: str, values: ArrayLike, rows: int) -> tuple[NDArray[np.generic], NDArray[np.intp]]:
-    array = np.asarray(values)
-    if array.shape != (rows,):
-        raise InputError(f"{name} has shape {array.shape}, must be a column like outcome")
-    labels, codes = np.unique(array, return_inverse=True)
-    return labels, codes

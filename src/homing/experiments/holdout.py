@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from homing.experiments.differences import Alternative, Difference, difference
 from homing.experiments.metrics import mean, ratio
@@ -28,6 +28,36 @@ class HoldoutReadout:
     cumulative: Difference  # of outcomes per user and period from each user's entry up to that period
 
 
+@dataclass(frozen=True)
+class HoldoutMoments:
+    """What a read-out is made of. They add, so users may come in parts; each user in one of them."""
+
+    by_period: Moments  # of outcomes, over users who had entered by that period
+    cumulative: Moments  # of outcomes up to each period, and of the time in which they are
+
+    def __add__(self, other: HoldoutMoments) -> HoldoutMoments:
+        """Return those of both sets of users."""
+        return HoldoutMoments(self.by_period + other.by_period, self.cumulative + other.cumulative)
+
+    def readout(
+        self,
+        name: str = "outcome",
+        *,
+        scale: Scale = "absolute",
+        confidence: float = 0.95,
+        alternative: Alternative = "two-sided",
+        critical: ArrayLike | None = None,
+    ) -> HoldoutReadout:
+        """Return the read-out; arguments and errors as of `holdout_readout`."""
+        options: dict[str, Any] = {"scale": scale, "confidence": confidence, "alternative": alternative}
+        total = ratio("outcome", "periods", name)
+        return HoldoutReadout(
+            self.by_period.axes[0].labels,
+            difference(self.by_period, mean("outcome", name), REST, HELD_OUT, **options),
+            difference(self.cumulative, total, REST, HELD_OUT, critical=critical, **options),
+        )
+
+
 def holdout_readout(
     outcome: ArrayLike,
     held_out: ArrayLike,
@@ -35,6 +65,7 @@ def holdout_readout(
     *,
     name: str = "outcome",
     periods: Sequence[Any] | None = None,
+    lengths: ArrayLike | None = None,
     scale: Scale = "absolute",
     confidence: float = 0.95,
     alternative: Alternative = "two-sided",
@@ -54,6 +85,7 @@ def holdout_readout(
         entered: integer [users], place of the first period; a user who enters later than all is not counted.
         name: of the metric.
         periods: labels [periods]; None: numbers from 0.
+        lengths: float [periods] > 0, in whole periods, where the first or the last is a part; None: all are.
         scale: as in `difference`.
         confidence: of each interval.
         alternative: as in `difference`.
@@ -64,21 +96,31 @@ def holdout_readout(
         InputError: shapes that differ, outcomes that are not finite from the entry on, labels that repeat,
             or an option outside its range.
     """
-    y, held, entry, labels = _checked(outcome, held_out, entered, periods)
-    by_period, cumulative = _moments(y, held, entry, labels)
-    options: dict[str, Any] = {"scale": scale, "confidence": confidence, "alternative": alternative}
-    return HoldoutReadout(
-        labels,
-        difference(by_period, mean("outcome", name), REST, HELD_OUT, **options),
-        difference(
-            cumulative, ratio("outcome", "periods", name), REST, HELD_OUT, critical=critical, **options
-        ),
+    moments = holdout_moments(outcome, held_out, entered, periods=periods, lengths=lengths)
+    return moments.readout(
+        name, scale=scale, confidence=confidence, alternative=alternative, critical=critical
     )
+
+
+def holdout_moments(
+    outcome: ArrayLike,
+    held_out: ArrayLike,
+    entered: ArrayLike,
+    *,
+    periods: Sequence[Any] | None = None,
+    lengths: ArrayLike | None = None,
+) -> HoldoutMoments:
+    """Return the moments of some users; arguments and errors as of `holdout_readout`."""
+    y, held, entry, labels = _checked(outcome, held_out, entered, periods)
+    length = np.ones(y.shape[1]) if lengths is None else np.asarray(lengths, np.float64)
+    if length.shape != y.shape[1:] or not (np.isfinite(length) & (length > 0)).all():
+        raise InputError(f"lengths == {lengths!r}, must be {y.shape[1]} finite numbers over 0")
+    return _moments(y, held, entry, labels, length)
 
 
 def _checked(
     outcome: ArrayLike, held_out: ArrayLike, entered: ArrayLike, periods: Sequence[Any] | None
-) -> tuple[Floats, Floats, Floats, tuple[Any, ...]]:
+) -> tuple[Floats, Floats, NDArray[np.intp], tuple[Any, ...]]:
     y, held, entry = np.asarray(outcome, np.float64), np.asarray(held_out), np.asarray(entered)
     if y.ndim != 2 or not y.size or held.shape != y.shape[:1] or entry.shape != y.shape[:1]:
         raise InputError(
@@ -95,21 +137,25 @@ def _checked(
     labels = tuple(range(y.shape[1]) if periods is None else periods)
     if len(set(labels)) != y.shape[1]:
         raise InputError(f"periods == {labels}, must be {y.shape[1]} different labels")
-    return np.where(there, y, 0.0), held.astype(np.float64), entry.astype(np.float64), labels
+    return np.where(there, y, 0.0), held.astype(np.float64), entry.astype(np.intp), labels
 
 
-def _moments(y: Floats, held: Floats, entry: Floats, labels: tuple[Any, ...]) -> tuple[Moments, Moments]:
+def _moments(
+    y: Floats, held: Floats, entry: NDArray[np.intp], labels: tuple[Any, ...], length: Floats
+) -> HoldoutMoments:
     """Return moments of outcomes in each period, and of sums of outcomes and of periods up to each."""
     single, running = [], []
-    total = np.zeros(len(y))
+    total, ends = np.zeros(len(y)), np.cumsum(length)
     for place in range(y.shape[1]):
         there = entry <= place
         total += y[:, place]
         codes = (held[there] == 0).astype(np.intp)
-        since = place + 1 - entry[there]
+        since = ends[place] - (ends - length)[entry[there]]
         single.append(moments_by_code(codes, y[there, place][:, None], 2))
         running.append(moments_by_code(codes, np.column_stack([total[there], since]), 2))
-    return _along(single, ("outcome",), labels), _along(running, ("outcome", "periods"), labels)
+    return HoldoutMoments(
+        _along(single, ("outcome",), labels), _along(running, ("outcome", "periods"), labels)
+    )
 
 
 def _along(

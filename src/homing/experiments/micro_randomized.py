@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
+from homing.experiments.inputs import codes, numbers
 from homing.experiments.moments import Floats
 from homing.schema.errors import InputError
 
@@ -84,10 +85,10 @@ def causal_excursion(
         InputError: lengths differ, values not finite or outside their range, too few users, columns that
             repeat each other, or a ratio that does not converge.
     """
-    y = _column("outcome", outcome)
+    y = numbers("outcome", outcome)
     n = len(y)
-    a, p = _column("sent", sent, n), _column("probability", probability, n)
-    there = np.ones(n) if available is None else _column("available", available, n)
+    a, p = numbers("sent", sent, n), numbers("probability", probability, n)
+    there = np.ones(n) if available is None else numbers("available", available, n)
     if not (np.isin(a, (0, 1)).all() and np.isin(there, (0, 1)).all()):
         raise InputError("sent and available must be True or False")
     if not ((p > 0) & (p < 1))[there == 1].all() or not there.any():
@@ -224,23 +225,11 @@ def _excursion(
     )
 
 
-def _column(name: str, values: ArrayLike, rows: int | None = None) -> Floats:
-    array = np.asarray(values, np.float64)
-    if array.ndim != 1 or not len(array) or (rows is not None and len(array) != rows):
-        raise InputError(f"{name} has shape {array.shape}, must be a column like outcome")
-    if not np.isfinite(array).all():
-        raise InputError(f"{name} has missing or infinite values; leave such moments out as not available")
-    return array
-
-
 def _design(columns: Mapping[str, ArrayLike] | None, rows: int) -> Floats:
     named = columns or {}
-    return np.column_stack([np.ones(rows), *(_column(name, x, rows) for name, x in named.items())])
+    return np.column_stack([np.ones(rows), *(numbers(name, x, rows) for name, x in named.items())])
 
 
 def _by_user(user: ArrayLike, rows: int) -> list[NDArray[np.intp]]:
-    ids = np.asarray(user)
-    if ids.shape != (rows,):
-        raise InputError(f"user has shape {ids.shape}, must be a column like outcome")
-    _, codes, counts = np.unique(ids, return_inverse=True, return_counts=True)
-    return np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
+    code = codes("user", user, rows)[1]
+    return np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from homing.experiments.decide import Bools, Criterion, Rule, ships, verdicts
@@ -45,6 +46,67 @@ class Plan:
     power_of: Mapping[str, float]  # chance that each criterion is achieved
     false_alarm: float  # chance that something is held to be worse
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UtilityPlan:
+    """The size of an experiment that is decided by a weighted sum of differences."""
+
+    value: float  # of the sum, with the effects as given
+    std_error: float  # with the units that there are
+    power: float  # chance that the sum is significantly over 0 with them
+    units: int | None  # in both arms together for the power that was asked for; None: no number is enough
+
+
+def plan_utility(
+    past: Moments,
+    metrics: Sequence[Metric],
+    weights: ArrayLike,
+    effects: ArrayLike,
+    units: float,
+    *,
+    alpha: float = 0.025,
+    beta: float = 0.2,
+    share: float = 0.5,
+) -> UtilityPlan:
+    """Return size and power of the one-sided test that `utility` is over 0, by the normal approximation.
+
+    Args:
+        past: moments of one arm from before, after variance reduction where there will be one.
+        metrics: what is summed.
+        weights: float [metrics], as of `utility`.
+        effects: float [metrics], absolute.
+        units: in both arms together.
+        alpha: one-sided.
+        beta: chance to miss it.
+        share: of the units that go to the arm.
+
+    Raises:
+        InputError: not one arm without axes, weights or effects of other length, products of columns that are
+            not known, or options outside their range.
+    """
+    w, effect = np.asarray(weights, np.float64), np.asarray(effects, np.float64)
+    if past.axes or len(past.arms) != 1:
+        raise InputError(f"past has arms {past.arms} and axes {past.axes}, must be one arm without axes")
+    if w.shape != (len(metrics),) or effect.shape != w.shape:
+        raise InputError(
+            f"weights has shape {w.shape} and effects {effect.shape}, must be one of each metric: "
+            f"{[metric.name for metric in metrics]}"
+        )
+    if not (0 < alpha < 1 and 0 < beta < 1 and 0 < share < 1 and units > 0):
+        raise InputError(
+            f"alpha == {alpha}, beta == {beta} and share == {share} must be in (0, 1), units == {units} > 0"
+        )
+    value = float(w @ effect)
+    variance = float(w @ _covariance(past, list(metrics), effect, "absolute", share) @ w)
+    error = np.sqrt(variance / units)
+    quantiles = float(ndtri(1 - alpha) + ndtri(1 - beta))
+    return UtilityPlan(
+        value=value,
+        std_error=float(error),
+        power=float(ndtr(value / error - ndtri(1 - alpha))) if error > 0 else float(value > 0),
+        units=ceil(quantiles**2 * variance / value**2) if value > 0 else None,
+    )
 
 
 def plan(

@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from homing.allocation import Demand
+from homing.lifecycle.budget_facts import mean_prices
 from homing.lifecycle.epoch import Epoch
+from homing.lifecycle.experiment.arms import underway_at
+from homing.lifecycle.gathered import gather
 from homing.lifecycle.offers import Offers
-from homing.lifecycle.pricing import Priced, find_prices, value_of, what_is_left
+from homing.lifecycle.prices import runs_with_prices
+from homing.lifecycle.pricing import value_of
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
-from homing.lifecycle.together import expected_before, gather, starting_prices
+from homing.lifecycle.settling import Settled, Start, settle
+from homing.lifecycle.together import starting_from
 from homing.report.facts import BudgetCurve, BudgetPoint
 from homing.schema import InputError
 from homing.schema.errors import nearest
-from homing.schema.times import format_time, parse_duration
+from homing.schema.times import format_time
 from homing.store import Workspace
 
 
@@ -36,7 +41,8 @@ def vary_budget(
 
     By the first order, the objective is that at the configured size plus price times the difference. It is
     concave in the size, so the line lies above it. The expected utility alone need not rise with a budget,
-    since more room is also used to explore.
+    since more room is also used to explore. Where arms have parts of the budgets, all parts are varied, each
+    account's prices are solved again, and worth is summed over those that have prices.
 
     Args:
         workspace: with budgets and a release.
@@ -65,47 +71,34 @@ def vary_budget(
     size = budget.min if budget.max is None else budget.max
     assert size is not None
     mine = limits.budget == names.index(name)
-    horizon = parse_duration(workspace.config.slots.horizon)
+    underway = underway_at(workspace, at, epoch.release, epoch.vocabularies, threads=epoch.threads)
     with Offers(workspace.runs_path / f".offers-budget-{epoch.release.id}") as offers:
-        before = gather(epoch, limits, offers, progress)
-        earlier, expected = expected_before(workspace, limits, at)
-        before = before + expected
-        demand = offers.demand(limits.uses)
+        earlier = runs_with_prices(workspace, at)
+        gathered = gather(epoch, underway, limits, offers, earlier, progress)
 
-        def at_size(factor: float, start: np.ndarray | None) -> Priced:
+        def at_size(factor: float, start: Start) -> list[Settled]:
             changed = budget.model_copy(update={side: size * factor})
             varied = replace(
                 limits, budgets=tuple(changed if one.name == name else one for one in limits.budgets)
             )
-            bounds = what_is_left(varied, before, at, horizon)
-            policy = epoch.release.policy()
-            return find_prices(
-                demand,
-                varied,
-                bounds,
-                before,
-                policy.temperature,
-                policy.floor,
-                start,
-                relax=factor != 1.0,
-                threads=epoch.workers,
-            )
+            return settle(epoch, varied, offers, gathered, start, relax=factor != 1.0)
 
         with timings.measure("prices"):
-            base = at_size(1.0, starting_prices(limits, at, earlier))
-            here = value_of(demand, base.solution, epoch.workers).objective
+            base = at_size(1.0, starting_from(limits, at, earlier[-1] if earlier else None))
+            near = {one.account.name: one.priced.solution.prices for one in base if one.priced is not None}
+            here = _worth(base, epoch.workers)[1]
             points = []
             wanted = sorted({1.0, *factors})
             for place, factor in enumerate(wanted):
-                found = base if factor == 1 else at_size(factor, base.solution.prices)
-                points.append(_point(demand, base, found, here, factor, size, mine, side))
+                found = base if factor == 1 else at_size(factor, near.get)
+                points.append(_point(base, found, here, factor, size, mine, side, epoch.workers))
                 progress.update("sizes", (place + 1) / len(wanted))
     curve = BudgetCurve(
         budget=name,
         counts=budget.counts.removeprefix("objective:"),
         bound="min" if side == "min" else "max",
         epoch_at=format_time(at),
-        users=len(demand),
+        users=sum(one.users for one in gathered),
         points=tuple(points),
     )
     record = Record("budget", stage_facts(workspace, "budget", timings, epoch.release.id, curves=(curve,)))
@@ -114,27 +107,40 @@ def vary_budget(
 
 
 def _point(
-    demand: Demand,
-    base: Priced,
-    found: Priced,
+    base: Sequence[Settled],
+    found: Sequence[Settled],
     here: float,
     factor: float,
     size: float,
-    mine: np.ndarray,
+    mine: NDArray[np.bool_],
     side: str,
+    threads: int,
 ) -> BudgetPoint:
-    value = value_of(demand, found.solution)
-    ends = [priced.bounds.most if side == "max" else priced.bounds.least for priced in (base, found)]
-    moved = ends[1][mine] - ends[0][mine]
-    prices = found.solution.prices[mine]
-    totals = found.solution.certificate.totals[mine] + found.before[mine]
+    value, objective = _worth(found, threads)
+    gained = 0.0
+    for old, new in zip(base, found, strict=True):
+        if old.priced is not None and new.priced is not None:
+            ends = [
+                one.bounds.most if side == "max" else one.bounds.least for one in (old.priced, new.priced)
+            ]
+            gained += float(old.priced.solution.prices[mine] @ (ends[1][mine] - ends[0][mine]))
     return BudgetPoint(
         factor=factor,
         size=size * factor,
-        value=value.expected,
-        objective=value.objective,
-        first_order=here + float(base.solution.prices[mine] @ moved),
-        price=float(prices.mean()),
-        used=float(totals.sum()),
-        met=not found.relaxed_by.any(),
+        value=value,
+        objective=objective,
+        first_order=here + gained,
+        price=float(mean_prices(found)[mine].mean()),
+        used=sum(float((one.expected + one.gathered.before)[mine].sum()) for one in found),
+        met=not any(one.relaxed_by.any() for one in found),
     )
+
+
+def _worth(settled: Sequence[Settled], threads: int) -> tuple[float, float]:
+    """Return expected utility, and the objective, of all that prices move."""
+    found = [
+        value_of(one.demand, one.priced.solution, threads)
+        for one in settled
+        if one.demand is not None and one.priced is not None
+    ]
+    return sum(one.expected for one in found), sum(one.objective for one in found)

@@ -51,15 +51,17 @@ def draw_all(
     policy: Softmax,
     priced: Priced,
     salt: str,
+    account: str = "",
 ) -> Draws:
-    """Draw for all users.
+    """Draw for all users of an account.
 
     Args:
-        over: runs a function over all shards and gives the results in order.
+        over: runs a function over all its shards and gives the results in order.
         read: the offer of a shard.
         policy: with the prices.
         priced: what they were found from.
         salt: the workspace's.
+        account: whose randomness is its own; empty: all users.
 
     Raises:
         InputError: every draw passed a maximum.
@@ -69,10 +71,10 @@ def draw_all(
     for tries in range(1, _DRAWS + 1):
 
         def half(partition: int, tries: int = tries) -> Half:
-            return half_of(read(partition), policy, priced, salt, tries)
+            return half_of(read(partition), policy, priced, salt, tries, account)
 
         halves = list(over(half))
-        rng = _random(salt, halves[0].epoch, "all", tries) if halves else np.random.default_rng(0)
+        rng = _random(salt, halves[0].epoch, account, "all", tries) if halves else np.random.default_rng(0)
         drawn = round_left([one.part for one in halves], len(priced.kinds), rng)
         shards = tuple(_whole(one, kind, priced) for one, kind in zip(halves, drawn, strict=True))
         used = np.sum([shard.used for shard in shards], axis=0) if shards else used
@@ -81,8 +83,9 @@ def draw_all(
     worst = int(np.argmax(used - stops))
     budget = priced.limits.budgets[priced.limits.budget[worst]].name
     raise InputError(
-        f"budget {budget!r}: {_DRAWS} draws used more than the {stops[worst]:.6g} that are left, the last "
-        f"{used[worst]:.6g}; nothing was planned; raise its max, or leave it out"
+        f"budget {budget!r}{account and f' of {account}'}: {_DRAWS} draws used more than the "
+        f"{stops[worst]:.6g} that are left, the last {used[worst]:.6g}; nothing was planned; raise its max, "
+        "or leave it out"
     )
 
 
@@ -102,7 +105,7 @@ class Half:
     uniform: NDArray[np.float64]  # [left]
 
 
-def half_of(offer: Offer, policy: Softmax, priced: Priced, salt: str, tries: int) -> Half:
+def half_of(offer: Offer, policy: Softmax, priced: Priced, salt: str, tries: int, account: str = "") -> Half:
     """Draw for one shard, as far as can be without the others."""
     context, limits = offer.context, priced.limits
     candidates, rows = context.candidates, context.candidates.rows
@@ -112,7 +115,7 @@ def half_of(offer: Offer, policy: Softmax, priced: Priced, salt: str, tries: int
     kind = priced.kinds.of_arm[context.arm]
     uniform, _ = uniforms_and_ids(context.shard.users.hash[rows.user], rows.at, f"{salt}:kind:{tries}")
     epoch = int(rows.at[0]) if len(rows) else 0
-    rng = _random(salt, epoch, str(offer.partition), tries)
+    rng = _random(salt, epoch, account, str(offer.partition), tries)
     part = draw_part(offsets, probability, kind, len(priced.kinds), uniform, rng)
     counts = candidates.counts[part.left]
     place = spans(offsets[part.left], counts)
@@ -123,7 +126,7 @@ def half_of(offer: Offer, policy: Softmax, priced: Priced, salt: str, tries: int
         epoch=epoch,
         part=part,
         propensity=propensity,
-        used=_used(limits, context.arm[chosen], None if own is None else own.take(chosen)),
+        used=use_of(limits, context.arm[chosen], None if own is None else own.take(chosen)),
         offsets=offsets_of(counts),
         place=place,
         probability=probability[place],
@@ -141,18 +144,19 @@ def _whole(half: Half, drawn: NDArray[np.int32], priced: Priced) -> Draw:
     index[half.part.left] = half.place[chosen]
     propensity[half.part.left] = half.probability[chosen]
     own = None if half.own is None else half.own.take(chosen)
-    return Draw(index, propensity, half.used + _used(priced.limits, half.arm[chosen], own))
+    return Draw(index, propensity, half.used + use_of(priced.limits, half.arm[chosen], own))
 
 
-def _used(limits: SharedLimits, arm: NDArray[np.int32], own: Uses | None) -> NDArray[np.float64]:
+def use_of(limits: SharedLimits, arm: NDArray[np.int32], own: Uses | None) -> NDArray[np.float64]:
     """Return what sends use of each limit: float64 [limits]."""
     counts = np.bincount(arm, minlength=len(limits.uses)).astype(np.float64)
     used = limits.uses.totals(counts, len(limits))
     return used if own is None else used + own.totals(np.ones(len(own)), len(limits))
 
 
-def _random(salt: str, epoch: int, part: str, tries: int) -> np.random.Generator:
+def _random(salt: str, epoch: int, account: str, part: str, tries: int) -> np.random.Generator:
     """Return randomness that derives from (salt, epoch, a part of the users)."""
+    part = f"{account}\0{part}" if account else part
     text = f"{salt}\0{epoch}\0{part}\0{tries}"
     digest = hashlib.blake2b(text.encode(), digest_size=16, person=b"homing.together").digest()
     return np.random.default_rng(int.from_bytes(digest, "big"))

@@ -81,12 +81,10 @@ class Epoch:
                 opportunities=any(budget.generator for budget in config.budgets),
             )
 
-    def offered(self, partition: int) -> Offer:
-        """Return what the users of one shard may be sent, with its values."""
-        loaded = self.loaded(partition)
+    def offered(self, partition: int, loaded: LoadedShard, rows: Instants, release: Release) -> Offer:
+        """Return what some users of one shard may be sent, with a release's values."""
         with self.timings.measure("decide and score"):
-            score = Scorer(self.release, loaded.shard)
-            rows = users_at(loaded.shard, self.at)
+            score = Scorer(release, loaded.shard)
             context, removed = offer(loaded.shard, rows, self.workspace.config, score)
         return Offer(partition, loaded, context, removed, score.hold_values)
 

@@ -105,13 +105,10 @@ def evaluate(
     )
 
     def assigned(shard: Shard) -> NDArray[np.int8]:
-        """Return the part of each decision; one without outcomes yet, as of a plan, is left out."""
+        """Return the part of each decision; one that tells nothing of other policies is left out."""
         log = shard.decisions
         part = release.split.assign(shard.users, log.user, log.epoch_at)
-        usable = (
-            log.epoch_at <= watermark - shortest if watermark != MISSING else np.zeros(len(part), np.bool_)
-        )
-        usable &= log.reason != Reason.arm  # gives other policies' choices no chance
+        usable = usable_decisions(log, watermark, shortest)
         if compared:  # the outcome model of each log is its own, and other decisions have none
             usable &= np.isin(log.release, compared)
         return np.where(usable, part, LEFT_OUT)
@@ -172,6 +169,22 @@ def evaluate(
     assert record.facts.values is not None
     save_record(workspace, record)
     return Evaluated(release, record.facts.values, record, timings)
+
+
+def usable_decisions(log: Decisions, watermark: int, window: int) -> NDArray[np.bool_]:
+    """Return which decisions say what other policies would be worth: bool [decisions].
+
+    Not those whose outcomes are not known yet, as of a plan, nor those of arms and holdouts that give some
+    candidates no chance, such as `hold`. Arms that leave every candidate its chance are as good as any log.
+
+    Args:
+        log: decisions.
+        watermark: us; up to when events are known. MISSING: none are.
+        window: us; of the objective that is complete first.
+    """
+    if watermark == MISSING:
+        return np.zeros(len(log.reason), np.bool_)
+    return np.asarray((log.epoch_at <= watermark - window) & (log.reason != Reason.arm))
 
 
 def _conclude(

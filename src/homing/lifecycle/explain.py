@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import Context, Prices, Softmax, build_candidates, candidate_set_hash, utility
+from homing.lifecycle.experiment.accounts import accounts_of, arms_in
 from homing.lifecycle.experiment.arms import underway_at
-from homing.lifecycle.prices import KeptPrices, kept_prices, prices_of, runs_with_prices
+from homing.lifecycle.prices import KeptPrices, kept_prices, policy_of, runs_with_prices
 from homing.lifecycle.release import Release, load_release
 from homing.schema import Candidates, Features, Instants
 from homing.schema.times import MISSING, check_epoch, format_time
@@ -106,22 +107,24 @@ def _explain(workspace: Workspace, user: UserPlace, at: int, found: DecisionPlac
     shard = loaded.shard
     drawing = load_release(workspace, workspace.ledger.vocabularies(), own)
     underway = underway_at(workspace, at, drawing, shard.vocabularies)
-    decider, arms = underway.decider_of(shard.users.hash[[user.row]])
-    release, policy = decider.release, decider.policy
-    notes += [f"the user is in {arm}" for arm in arms]
+    (account,), _ = accounts_of(underway, shard.users.hash[[user.row]])
+    release, policy = account.decider.release, account.decider.policy
+    notes += [f"the user is in {arm}" for arm in arms_in(underway, account)]
     rows = Instants(np.array([user.row], np.int32), np.array([at], np.int64))
     everything = workspace.config.exclusions.model_copy(update={"share": 1.0})
     config = workspace.config.model_copy(update={"exclusions": everything})
     candidates, exclusions = build_candidates(shard, rows, config)
     features = release.view.features(shard, candidates)
     values = release.model.predict(features)
-    kept = None if arms else _kept(workspace, at, columns)
-    prices = None
-    if kept is not None:
-        prices = prices_of(kept, workspace, release, shard.vocabularies, shard.messages)
-        policy = release.policy(prices=prices)
-        if columns is None:
-            notes.append(f"prices are those of {kept.run_id}")
+    kept, prices = _kept(workspace, at, columns), None
+    if kept is not None and account.softmax is not None:
+        priced = policy_of(kept, workspace, account, shard.vocabularies, shard.messages)
+        if priced is None:
+            notes.append(f"{kept.run_id} has no prices of {account.name or 'all users'}; none are charged")
+        else:
+            policy, prices = priced, priced.prices
+            if columns is None:
+                notes.append(f"prices are those of {kept.run_id}")
     context = Context(shard, candidates, values)
     share = policy.probabilities(context)
     paid = [] if prices is None else _paid(prices, context)

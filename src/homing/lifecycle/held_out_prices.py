@@ -1,8 +1,8 @@
 """Prices for policies that are valued on a log: solved on its held-out decisions, budgets scaled to them.
 
-Budgets are for a period of all users; a held-out decision is one user in one epoch. If the log has D
-decisions in a period, N held-out sets have N / D of each budget. All periods together have one price, since
-a log has no tomorrow to plan.
+Budgets are for a period of all users but the global holdout, whose part the others have; a held-out decision
+is one user in one epoch. If the log has D decisions of theirs in a period, N held-out sets have N / D of each
+budget. All periods together have one price, since a log has no tomorrow to plan.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from homing.allocation import Bounds, Demand, Solution, Uses, solve
 from homing.decision import Context, Policy, Prices, SharedLimits, Softmax
 from homing.decision.ragged import offsets_of
 from homing.decision.replay import replay
+from homing.experiments import in_holdout
 from homing.lifecycle.offers import Part
 from homing.lifecycle.prices import shared_limits
+from homing.lifecycle.pricing import solvable_temperature
 from homing.lifecycle.release import Release
 from homing.lifecycle.valuation import Wanted
 from homing.schema import Decisions
@@ -27,7 +29,6 @@ from homing.schema.times import parse_duration
 from homing.store import Workspace, load_messages, load_shard
 
 _DECISIONS: Final = 50_000  # on whose sets prices are found
-_COLD: Final = 1e-6  # of the release's temperature, below which a policy is taken to be a maximum
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ def with_prices(
         return HeldOut(tuple(policies), ())
     catalogue, vocabularies = load_messages(workspace), workspace.ledger.vocabularies()
     limits = shared_limits(workspace.config, release, vocabularies, catalogue, None)
-    contexts = _contexts(workspace, release, limits, is_test, logs)
+    contexts, shared = _contexts(workspace, release, limits, is_test, logs)
     rows = sum(len(context.candidates.rows) for context in contexts)
-    share = rows / _decisions_in_periods(workspace, limits, logs)
+    share = rows / _decisions_in_periods(workspace, limits, logs, shared)
     bounds = Bounds(limits.bounds.least * share, limits.bounds.most * share)
     found: list[Policy] = []
     unmet: tuple[str, ...] = ()
@@ -81,32 +82,36 @@ def _contexts(
     limits: SharedLimits,
     is_test: Wanted,
     logs: Sequence[Decisions],
-) -> list[Context]:
-    """Return held-out sets with their values, at most so many of each shard that all are `_DECISIONS`."""
-    most = -(-_DECISIONS // len(logs))
-    found = []
+) -> tuple[list[Context], int]:
+    """Return held-out sets with their values, and how many decisions are of users who share budgets.
+
+    Of each shard there are at most so many sets that all are `_DECISIONS`.
+    """
+    most, config = -(-_DECISIONS // len(logs)), workspace.config
+    found, shared = [], 0
     for partition in range(workspace.ledger.partitions):
         shard = load_shard(workspace, partition).shard
+        held = in_holdout(shard.users.hash, config.workspace.salt, config.holdout.share)
+        shared += int((~held[shard.decisions.user]).sum())
         row = np.flatnonzero(is_test(shard))
         seen = replay(shard, row[:: max(1, -(-len(row) // most))], release.view.config)
         if len(seen.row):
             values = release.model.predict(release.view.features(shard, seen.candidates))
             context = Context(shard, seen.candidates, values)
             found.append(replace(context, arm=limits.arms(shard, seen.candidates)))
-    return found
+    return found, shared
 
 
 def _decisions_in_periods(
-    workspace: Workspace, limits: SharedLimits, logs: Sequence[Decisions]
+    workspace: Workspace, limits: SharedLimits, logs: Sequence[Decisions], decisions: int
 ) -> NDArray[np.float64]:
-    """Return how many decisions the log has in a period of each limit: float64 [limits]."""
+    """Return how many of the log's decisions are in a period of each limit: float64 [limits]."""
     epochs = np.unique(np.concatenate([log.epoch_at for log in logs]))
     span = float(parse_duration(workspace.config.slots.horizon))
     if len(epochs) > 1:
         span = float(epochs[-1] - epochs[0]) * len(epochs) / (len(epochs) - 1)
-    total = sum(len(log) for log in logs)
     lengths = [parse_duration(limits.budgets[place].per) for place in limits.budget.tolist()]
-    return np.array([total * length / span for length in lengths])
+    return np.array([decisions * length / span for length in lengths])
 
 
 def _demand(contexts: Sequence[Context], policy: Softmax, limits: SharedLimits) -> Demand:
@@ -129,8 +134,7 @@ def _demand(contexts: Sequence[Context], policy: Softmax, limits: SharedLimits) 
 
 
 def _solve(demand: Demand, bounds: Bounds, policy: Softmax, release: Release) -> Solution:
-    cold = policy.temperature < _COLD * release.temperature
-    return solve(demand, bounds, None if cold else policy.temperature, policy.floor)
+    return solve(demand, bounds, solvable_temperature(policy, release), policy.floor)
 
 
 def _unmet(limits: SharedLimits, solution: Solution, bounds: Bounds) -> tuple[str, ...]:

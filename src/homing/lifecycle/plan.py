@@ -1,8 +1,9 @@
 """Tomorrow's decisions: one draw per user at an epoch, by the current release, under every hard rule.
 
-Without budgets, shards are planned one after the other and never talk; arms of experiments decide for their
-users. With budgets, all shards' candidates make prices first (`together.py`). Decisions reach the ledger in
-one commit at the end, so a run that dies leaves nothing, and the same plan made twice adds nothing.
+Arms of experiments decide for their users. Without budgets, shards are planned one after the other and never
+talk. With budgets, all shards' candidates make prices first, each arm's its own (`together.py`). Decisions
+reach the ledger in one commit at the end, so a run that dies leaves nothing, and the same plan made twice
+adds nothing.
 """
 
 from __future__ import annotations
@@ -11,22 +12,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-from numpy.typing import NDArray
-
 from homing.decision import decide
 from homing.engine import over_shards
 from homing.lifecycle.epoch import Epoch, Scorer, users_at
 from homing.lifecycle.experiment.arms import Part, Underway, underway_at
 from homing.lifecycle.experiment.deciders import Decider
-from homing.lifecycle.prices import save_prices
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.tally import Tally, funnel_of, schedule_of
 from homing.lifecycle.together import Together, together
 from homing.report.facts import Budgets, Funnel, Schedule
-from homing.schema import Exclusions, InputError, Instants
-from homing.schema.drawn import Deciders, Drawn
+from homing.schema import Instants
+from homing.schema.drawn import Deciders
 from homing.schema.times import to_datetime
 from homing.store import (
     LoadedShard,
@@ -61,9 +58,7 @@ class _Decided:
 
     partition: int
     loaded: LoadedShard
-    drawn: Drawn
-    removed: Exclusions
-    hold_values: NDArray[np.float64]  # [objectives] sum over rows
+    part: Part
     deciders: Deciders
 
 
@@ -84,8 +79,7 @@ def plan(
         relax: widens budgets that cannot be kept together by as little as will do; else they are an error.
 
     Raises:
-        InputError: the epoch is before 1990, or not before 2100; budgets cannot be kept; or there are budgets
-            while an experiment or a holdout has users.
+        InputError: the epoch is before 1990, or not before 2100; or budgets cannot be kept.
         WorkspaceError: there is no release, or not that of an arm.
         PlannedError: the epoch was planned before, and this release decides otherwise.
     """
@@ -104,23 +98,24 @@ def plan(
         writer = stack.enter_context(workspace.ledger.write())
         shared: Together | None = None
         if epoch.limits is not None:
-            _refuse_arms(underway)
-            shared = stack.enter_context(together(epoch, epoch.limits, run.run_id, relax, progress))
+            shared = stack.enter_context(together(epoch, underway, epoch.limits, run.run_id, relax, progress))
 
         def decided(partition: int) -> _Decided:
-            return _alone(epoch, underway, partition) if shared is None else _drawn(epoch, shared, partition)
+            whole = _alone(epoch, underway, partition) if shared is None else shared.decided(partition)
+            return _Decided(partition, *whole)
 
         for done in over_shards(decided, epoch.partitions, epoch.workers):
             with timings.measure("write"):
-                frame = decision_rows(done.loaded, done.drawn, run, done.deciders)
+                part = done.part
+                frame = decision_rows(done.loaded, part.drawn, run, done.deciders)
                 tally.added += append_decisions(workspace, writer, done.partition, frame)
                 write_decisions(workspace, run, done.partition, frame)
-                gone = exclusion_rows(done.loaded, done.removed, at, run)
+                gone = exclusion_rows(done.loaded, part.removed, at, run)
                 append_exclusions(workspace, writer, done.partition, gone)
-                tally.add(done.loaded.shard, done.drawn, done.removed, done.hold_values, at)
+                tally.add(done.loaded.shard, part.drawn, part.removed, part.hold_values, at)
             progress.update("plan", (done.partition + 1) / epoch.partitions, f"{tally.users:,} users")
         if shared is not None:
-            save_prices(workspace, run.run_id, at, shared.prices, shared.draws.used, shared.started_from)
+            shared.save_prices(run.run_id)
     funnel = funnel_of(tally)
     schedule = schedule_of(release, vocabularies, at, tally, epoch.catalogue.category)
     budgets = None if shared is None else shared.facts
@@ -132,7 +127,7 @@ def plan(
     return Planned(run.run_id, release.id, at, tally.added, funnel, schedule, budgets, record, timings)
 
 
-def _alone(epoch: Epoch, underway: Underway, partition: int) -> _Decided:
+def _alone(epoch: Epoch, underway: Underway, partition: int) -> tuple[LoadedShard, Part, Deciders]:
     """Return one shard's decisions, whatever others decide."""
     loaded = epoch.loaded(partition)
 
@@ -143,26 +138,7 @@ def _alone(epoch: Epoch, underway: Underway, partition: int) -> _Decided:
 
     with epoch.timings.measure("decide and score"):
         part, deciders = underway.draw(loaded.shard, users_at(loaded.shard, epoch.at), draw)
-    return _Decided(partition, loaded, part.drawn, part.removed, part.hold_values, deciders)
-
-
-def _drawn(epoch: Epoch, shared: Together, partition: int) -> _Decided:
-    """Return one shard's decisions, drawn together with the others'."""
-    offer, drawn = shared.decided(partition)
-    deciders = Deciders((epoch.release.id,), np.zeros(len(drawn), np.int16))
-    return _Decided(partition, offer.loaded, drawn, offer.removed, offer.hold_values, deciders)
-
-
-def _refuse_arms(underway: Underway) -> None:
-    """Raise InputError where others than the release decide: they would spend what its prices share out."""
-    who = [f"the experiment {record.name}" for record in underway.records]
-    if underway.workspace.config.holdout.share > 0:
-        who.append("the global holdout")
-    if who:
-        raise InputError(
-            f"budgets cannot be planned while others decide for some users ({', '.join(who)}): arms that "
-            "share a budget change each other's decisions; stop them, or take [[budgets]] out of homing.toml"
-        )
+    return loaded, part, deciders
 
 
 def _now() -> int:

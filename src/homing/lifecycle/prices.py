@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision import Prices, SharedLimits
+from homing.decision import Prices, SharedLimits, Softmax
+from homing.lifecycle.experiment.accounts import Account
 from homing.lifecycle.release import Release
 from homing.schema import Config, InputError, Messages, Vocabularies, WorkspaceError
 from homing.schema.budgets import Budget, Costs
@@ -24,7 +25,7 @@ _FILE: Final = "prices.json"
 
 @dataclass(frozen=True)
 class KeptPrices:
-    """Prices as a run wrote them."""
+    """Prices as a run wrote them, of all its accounts."""
 
     run_id: str
     epoch_at: int  # us
@@ -32,10 +33,38 @@ class KeptPrices:
     budgets: tuple[Budget, ...]
     costs: Costs
     horizon: str
-    names: tuple[str, ...]  # [limits] of the budgets
-    start: NDArray[np.int64]  # [limits] us, of the periods
-    price: NDArray[np.float64]  # [limits]
-    drawn: NDArray[np.float64]  # [limits] used by the run's decisions
+    accounts: tuple[str, ...]  # [rows] whose limits; empty texts where nobody was tried on
+    names: tuple[str, ...]  # [rows] of the budgets
+    start: NDArray[np.int64]  # [rows] us, of the periods
+    price: NDArray[np.float64]  # [rows] NaN of accounts that decide by a rule without prices
+    drawn: NDArray[np.float64]  # [rows] used by the run's decisions
+    temperatures: Mapping[
+        str, float
+    ]  # of accounts at which prices were found; empty where nobody was tried on
+
+    def of(self, account: str) -> KeptPrices | None:
+        """Return the rows of an account that had prices: [limits]; None where it had none."""
+        rows = np.flatnonzero([name == account for name in self.accounts] & np.isfinite(self.price))
+        if not len(rows):
+            return None
+        return replace(
+            self,
+            accounts=(account,) * len(rows),
+            names=tuple(self.names[row] for row in rows),
+            start=self.start[rows],
+            price=self.price[rows],
+            drawn=self.drawn[rows],
+        )
+
+
+@dataclass(frozen=True)
+class AccountPrices:
+    """What is kept of an account."""
+
+    account: str
+    prices: Prices | None  # None: it decides by a rule without prices
+    temperature: float  # at which they were found; NaN without
+    drawn: NDArray[np.float64]  # [limits]
 
 
 def shared_limits(
@@ -60,28 +89,33 @@ def save_prices(
     workspace: Workspace,
     run_id: str,
     at: int,
-    prices: Prices,
-    drawn: NDArray[np.float64],
+    limits: SharedLimits,
+    accounts: Sequence[AccountPrices],
     started_from: str | None,
 ) -> None:
     """Keep a run's prices; written aside and renamed, and never changed once they are there."""
-    limits, config = prices.limits, workspace.config
-    facts = {
+    config = workspace.config
+    facts: dict[str, Any] = {
         "epoch_at": format_time(at),
         "started_from": started_from,
         "horizon": config.slots.horizon,
         "costs": config.costs.model_dump(mode="json"),
         "budgets": [budget.model_dump(mode="json") for budget in limits.budgets],
         "limits": [
-            {
+            ({"account": one.account} if one.account else {})
+            | {
                 "budget": limits.budgets[place].name,
                 "starts_at": format_time(int(limits.start[j])),
-                "price": float(prices.price[j]),
-                "drawn": float(drawn[j]),
+                "price": None if one.prices is None else float(one.prices.price[j]),
+                "drawn": float(one.drawn[j]),
             }
+            for one in accounts
             for j, place in enumerate(limits.budget.tolist())
         ],
     }
+    warm = {one.account: one.temperature for one in accounts if one.account and one.prices is not None}
+    if warm:
+        facts["temperatures"] = warm
     path = workspace.runs_path / run_id / _FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.tmp")
@@ -114,10 +148,12 @@ def _kept(path: Path, facts: Mapping[str, Any]) -> KeptPrices:
         budgets=tuple(Budget.model_validate(budget) for budget in facts["budgets"]),
         costs=Costs.model_validate(facts["costs"]),
         horizon=facts["horizon"],
+        accounts=tuple(row.get("account", "") for row in rows),
         names=tuple(row["budget"] for row in rows),
         start=np.array([parse_time(row["starts_at"]) for row in rows], np.int64),
         price=np.array([row["price"] for row in rows], np.float64),
         drawn=np.array([row["drawn"] for row in rows], np.float64),
+        temperatures=facts.get("temperatures", {}),
     )
 
 
@@ -130,18 +166,25 @@ def runs_with_prices(workspace: Workspace, before: int) -> list[KeptPrices]:
     )
 
 
-def start_prices(limits: SharedLimits, at: int, earlier: KeptPrices) -> NDArray[np.float64]:
+def start_prices(
+    limits: SharedLimits, at: int, earlier: KeptPrices, account: str = ""
+) -> NDArray[np.float64] | None:
     """Return the prices of an earlier run for the limits of an epoch (us): float64 [limits].
 
-    A limit takes the price of its budget in the period that lies as far from that run's epoch as its own from
-    this one; else the budget's mean price; else 0.
+    They are those of the same account, or of all users where nobody was tried on; None where the run has
+    neither, for another account's prices would carry what its arm does over to this one. A limit takes the
+    price of its budget in the period that lies as far from that run's epoch as its own from this one; else
+    the budget's mean price; else 0.
     """
+    own = earlier.of(account) or earlier.of("")
+    if own is None:
+        return None
     result = np.zeros(len(limits))
     for j, place in enumerate(limits.budget.tolist()):
-        mine = np.array([name == limits.budgets[place].name for name in earlier.names], np.bool_)
+        mine = np.array([name == limits.budgets[place].name for name in own.names], np.bool_)
         if mine.any():
-            near = mine & (earlier.start - earlier.epoch_at == limits.start[j] - at)
-            result[j] = earlier.price[near if near.any() else mine].mean()
+            near = mine & (own.start - own.epoch_at == limits.start[j] - at)
+            result[j] = own.price[near if near.any() else mine].mean()
     return result
 
 
@@ -151,9 +194,26 @@ def prices_of(
     release: Release,
     vocabularies: Vocabularies,
     messages: Messages,
-) -> Prices:
-    """Return the prices that a run decided with, ready to be charged."""
+    account: str = "",
+) -> Prices | None:
+    """Return the prices that a run decided with for an account, ready to be charged; None: it had none."""
+    own = kept.of(account)
+    if own is None:
+        return None
     config = workspace.config
     slots = config.slots.model_copy(update={"horizon": kept.horizon})
     config = config.model_copy(update={"budgets": kept.budgets, "costs": kept.costs, "slots": slots})
-    return Prices(shared_limits(config, release, vocabularies, messages, kept.epoch_at), kept.price)
+    return Prices(shared_limits(config, release, vocabularies, messages, kept.epoch_at), own.price)
+
+
+def policy_of(
+    kept: KeptPrices, workspace: Workspace, account: Account, vocabularies: Vocabularies, messages: Messages
+) -> Softmax | None:
+    """Return the policy that a run decided with for an account, at its own prices; None: it had none."""
+    if account.softmax is None:
+        return None
+    prices = prices_of(kept, workspace, account.decider.release, vocabularies, messages, account.name)
+    if prices is None:
+        return None
+    temperature = kept.temperatures.get(account.name, account.softmax.temperature)
+    return replace(account.softmax, temperature=temperature, prices=prices)

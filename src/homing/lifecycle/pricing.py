@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from homing.allocation import Bounds, Demand, Solution, least_relaxation, softmaxes, solve
 from homing.allocation.grouped import Kinds
-from homing.decision import SharedLimits
+from homing.decision import SharedLimits, Softmax
+from homing.lifecycle.release import Release
 from homing.schema import InputError
 from homing.schema.times import format_time
 
 _TOLERANCE: Final = 1e-3
 _UNITS: Final = 0.1  # of the largest use by one send, by which an expected total may pass a bound besides
 _MARGIN: Final = 3.5  # deviations of a drawn total
+_COLD: Final = 1e-6  # of the release's temperature, below which a policy is taken to be a maximum
 _SAMPLE: Final = 100_000  # users, from whom it is estimated what each budget costs
 
 
@@ -41,18 +43,25 @@ class Priced:
         return np.where(self.limits.counted, self.bounds.most, np.inf)
 
 
-def what_is_left(limits: SharedLimits, before: NDArray[np.float64], at: int, horizon: int) -> Bounds:
+def solvable_temperature(policy: Softmax, release: Release) -> float | None:
+    """Return the temperature to find prices at; None of a maximum, for which the solver finds its own."""
+    return None if policy.temperature < _COLD * release.temperature else policy.temperature
+
+
+def what_is_left(
+    limits: SharedLimits, bounds: Bounds, before: NDArray[np.float64], at: int, horizon: int
+) -> Bounds:
     """Return the bounds of one epoch: what its periods have left, shared evenly with the epochs to come.
 
     Args:
         limits: of the epoch.
+        bounds: of whole periods.
         before: float64 [limits] used by earlier epochs.
         at: the epoch, us.
         horizon: us that it plans. Of a period that ends later the plan gets its part of the time left.
     """
     ahead = limits.end - np.maximum(at, limits.start)
     share = np.minimum(1.0, (at + horizon - np.maximum(at, limits.start)) / ahead)
-    bounds = limits.bounds
     return Bounds(
         np.where(np.isfinite(bounds.least), np.maximum(bounds.least - before, 0) * share, -np.inf),
         np.where(np.isfinite(bounds.most), np.maximum(bounds.most - before, 0) * share, np.inf),
@@ -64,11 +73,12 @@ def find_prices(
     limits: SharedLimits,
     bounds: Bounds,
     before: NDArray[np.float64],
-    temperature: float,
+    temperature: float | None,
     floor: float,
     start: NDArray[np.float64] | None,
     relax: bool,
     threads: int = 0,
+    who: str = "",
 ) -> Priced:
     """Return the prices that keep the bounds.
 
@@ -77,11 +87,12 @@ def find_prices(
         limits: what its arms use.
         bounds: of what is left.
         before: float64 [limits] used by earlier epochs.
-        temperature: of the policy, in utility.
+        temperature: of the policy, in utility; None: as cold as prices can be found for, of `greedy`.
         floor: of the policy; it uses budgets, too.
         start: float64 [limits] prices to start from.
         relax: widens bounds that cannot be kept by as little as will do; else they are an error.
         threads: as `solve`.
+        who: have these parts of the budgets; empty: all users.
 
     Raises:
         InputError: bounds that cannot be kept together, with what would do.
@@ -113,7 +124,7 @@ def find_prices(
         wider, by = _relaxed(demand, bounds, floor, threads)
         if by.any():
             if not relax:
-                raise InputError(_contradiction(limits, bounds, wider, by))
+                raise InputError(_contradiction(limits, bounds, wider, by, who))
             bounds = wider
             solution = solved(bounds, solution.prices)
     return Priced(limits, kinds, bounds, before, by, solution)
@@ -147,7 +158,9 @@ def _relaxed(
     ), by
 
 
-def _contradiction(limits: SharedLimits, bounds: Bounds, wider: Bounds, by: NDArray[np.float64]) -> str:
+def _contradiction(
+    limits: SharedLimits, bounds: Bounds, wider: Bounds, by: NDArray[np.float64], who: str
+) -> str:
     lines = []
     for limit in np.flatnonzero(by).tolist():
         budget = limits.budgets[limits.budget[limit]]
@@ -159,7 +172,7 @@ def _contradiction(limits: SharedLimits, bounds: Bounds, wider: Bounds, by: NDAr
             f"this plan, and the nearest that can be is {new:.6g}"
         )
     return (
-        "budgets cannot be kept together with the hard rules and exploration.floor: "
+        f"budgets{who and f' of {who}'} cannot be kept together with the hard rules and exploration.floor: "
         + "; ".join(lines)
         + "; widen these in homing.toml, or plan with --relax, which widens them by so much"
     )

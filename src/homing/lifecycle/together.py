@@ -3,33 +3,44 @@
 1. Every shard's candidates are scored, and kept on disk; a value and an arm of each make one demand.
 2. What earlier epochs used of each budget is taken off, and prices are found at which the rest is kept.
 3. Every shard draws at these prices, together with the others.
+
+While arms of experiments decide, or there is a holdout, the second and the third are done for each account
+alone, with its part of every budget: users in the same arms share an account, and nothing with others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from math import isfinite, nan
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision import Prices, SharedLimits
-from homing.decision.decide import chosen
+from homing.decision import SharedLimits
+from homing.decision.decide import chosen, draw_each
 from homing.engine import over_shards
-from homing.lifecycle.drawing import Draws, draw_all
+from homing.lifecycle.budget_facts import budgets_of
+from homing.lifecycle.drawing import Draws, Half, draw_all
 from homing.lifecycle.epoch import Epoch
-from homing.lifecycle.offers import Offer, Offers, Part
-from homing.lifecycle.prices import KeptPrices, kept_prices, runs_with_prices, start_prices
-from homing.lifecycle.pricing import Priced, find_prices, lost_values, value_of, what_is_left
+from homing.lifecycle.experiment.arms import Part, Underway, marked, merged
+from homing.lifecycle.experiment.deciders import Decider
+from homing.lifecycle.gathered import gather
+from homing.lifecycle.offers import Offer, Offers
+from homing.lifecycle.prices import (
+    AccountPrices,
+    KeptPrices,
+    kept_prices,
+    runs_with_prices,
+    save_prices,
+    start_prices,
+)
 from homing.lifecycle.progress import Progress
-from homing.lifecycle.release import Release
-from homing.report.facts import Budgets, BudgetUse, Worth
-from homing.schema import Shard
-from homing.schema.drawn import Drawn
-from homing.schema.times import format_time, parse_duration
-from homing.store import Workspace
+from homing.lifecycle.settling import Settled, Start, settle
+from homing.report.facts import Budgets
+from homing.schema import Reason
+from homing.schema.drawn import Deciders
+from homing.store import LoadedShard, Workspace
 
 
 @dataclass(frozen=True)
@@ -37,28 +48,71 @@ class Together:
     """Prices and draws of an epoch."""
 
     epoch: Epoch
+    underway: Underway
+    limits: SharedLimits
     offers: Offers
-    prices: Prices
-    draws: Draws
+    settled: dict[str, Settled]  # by account
+    draws: dict[str, Draws]  # by account that has prices
     facts: Budgets
     started_from: str | None  # the run whose prices were the start
 
-    def decided(self, partition: int) -> tuple[Offer, Drawn]:
-        """Return what one shard was offered, and what was drawn."""
-        offer, draw = self.offers.read(partition), self.draws.shards[partition]
-        policy = self.epoch.release.policy(prices=self.prices)
-        config = self.epoch.workspace.config
-        return offer, chosen(offer.context, policy, config, draw.index, draw.propensity)
+    def decided(self, partition: int) -> tuple[LoadedShard, Part, Deciders]:
+        """Return one shard with its decisions, and who made them."""
+        parts: list[Part] = []
+        deciders: list[Decider] = []
+        own: list[NDArray[np.int64]] = []
+        for name in self.offers.accounts(partition):
+            offer, account = self.offers.read(partition, name), self.settled[name].account
+            part = self._drawn(offer, name)
+            parts.append(part if account.decider.complete else marked(part))
+            deciders.append(account.decider)
+            own.append(np.full(len(part.drawn), len(own), np.int64))
+        user = np.concatenate([part.drawn.rows.user for part in parts])
+        place = np.concatenate(own)[np.argsort(user, kind="stable")]
+        part = merged(parts)
+        shard = offer.loaded.shard
+        arms, held = self.underway.arms_of(shard.users.hash[part.drawn.rows.user])
+        # one that could be sent nothing but what was sent decided alike in every arm
+        free = (part.drawn.candidates > 1) & (part.drawn.reason != Reason.transactional)
+        triggered = [
+            free & (arm >= 0) if record.design.exposure == "triggered" else np.zeros_like(free)
+            for record, arm in zip(self.underway.records, arms, strict=True)
+        ]
+        return offer.loaded, part, self.underway.logged(arms, held, deciders, place, triggered)
+
+    def _drawn(self, offer: Offer, name: str) -> Part:
+        settled, config = self.settled[name], self.epoch.workspace.config
+        draws = self.draws.get(name)
+        if draws is None:
+            drawn, _ = draw_each(offer.context, settled.account.decider.policy, config)
+        else:
+            draw = draws.shards[self.offers.partitions(name).index(offer.partition)]
+            drawn = chosen(offer.context, settled.policy, config, draw.index, draw.propensity)
+        return Part(drawn, offer.removed, offer.hold_values)
+
+    def save_prices(self, run_id: str) -> None:
+        """Keep the prices of every account with a run."""
+        rows = [
+            AccountPrices(
+                account=name,
+                prices=None if one.priced is None else one.policy.prices,
+                temperature=np.nan if one.priced is None else one.policy.temperature,
+                drawn=_used(one, self.draws),
+            )
+            for name, one in self.settled.items()
+        ]
+        save_prices(self.epoch.workspace, run_id, self.epoch.at, self.limits, rows, self.started_from)
 
 
 @contextmanager
 def together(
-    epoch: Epoch, limits: SharedLimits, run_id: str, relax: bool, progress: Progress
+    epoch: Epoch, underway: Underway, limits: SharedLimits, run_id: str, relax: bool, progress: Progress
 ) -> Iterator[Together]:
     """Find prices and draw; what is given can be read until the block ends.
 
     Args:
         epoch: with budgets.
+        underway: who decides for whom.
         limits: of the epoch.
         run_id: of the plan. Made again, it starts from the same prices, so that it comes to the same.
         relax: whether budgets that cannot be kept are widened.
@@ -67,107 +121,47 @@ def together(
     Raises:
         InputError: budgets that cannot be kept.
     """
-    workspace, release, timings = epoch.workspace, epoch.release, epoch.timings
+    workspace, timings = epoch.workspace, epoch.timings
     with Offers(workspace.runs_path / f".offers-{run_id}") as offers:
-        before = gather(epoch, limits, offers, progress)
+        earlier = runs_with_prices(workspace, epoch.at)
+        gathered = gather(epoch, underway, limits, offers, earlier, progress)
         with timings.measure("prices"):
-            earlier, expected = expected_before(workspace, limits, epoch.at)
-            before = before + expected
             started = _start(workspace, run_id, earlier)
-            demand = offers.demand(limits.uses)
-            bounds = what_is_left(limits, before, epoch.at, parse_duration(workspace.config.slots.horizon))
-            policy = release.policy()
-            start = None if started is None else start_prices(limits, epoch.at, started)
-            priced = find_prices(
-                demand, limits, bounds, before, policy.temperature, policy.floor, start, relax, epoch.workers
-            )
-            prices = Prices(limits, priced.solution.prices)
+            settled = settle(epoch, limits, offers, gathered, starting_from(limits, epoch.at, started), relax)
         progress.update("prices", 1.0)
         with timings.measure("draw"):
-            policy = release.policy(prices=prices)
-            draws = draw_all(
-                lambda function: over_shards(function, epoch.partitions, epoch.workers),
-                offers.read,
-                policy,
-                priced,
-                workspace.config.workspace.salt,
-            )
+            draws = {one.account.name: _draw(epoch, offers, one) for one in settled if one.priced}
         with timings.measure("prices"):
-            wanted, lost = lost_values(demand, priced, epoch.workers)
-            value = value_of(demand, priced.solution, epoch.workers)
-            facts = Budgets(
-                uses=_uses(release, priced, wanted, lost, draws.used),
-                value=value.expected,
-                bound=value.bound,
-                violation=_violation(priced),
-                passes=priced.solution.certificate.passes,
-                seconds=priced.solution.certificate.seconds,
-                draws=draws.tries,
-                started_from=None if started is None else started.run_id,
-            )
-        yield Together(epoch, offers, prices, draws, facts, facts.started_from)
+            used = [_used(one, draws) for one in settled]
+            tries = max((one.tries for one in draws.values()), default=1)
+            facts = budgets_of(epoch.release, limits, settled, used, tries, started, epoch.workers)
+        by_name = {one.account.name: one for one in settled}
+        yield Together(epoch, underway, limits, offers, by_name, draws, facts, facts.started_from)
 
 
-def gather(epoch: Epoch, limits: SharedLimits, offers: Offers, progress: Progress) -> NDArray[np.float64]:
-    """Score all shards into `offers`; return what earlier sends used: float64 [limits]."""
-    policy = epoch.release.policy()
-
-    def scored(partition: int) -> tuple[Part, NDArray[np.float64]]:
-        offer = epoch.offered(partition)
-        with epoch.timings.measure("prices"):
-            shard = offer.loaded.shard
-            arm = limits.arms(shard, offer.context.candidates)
-            context = replace(offer.context, arm=arm)
-            part = Part.of(context, policy, limits)
-            offers.write(replace(offer, context=context))
-            return part, sent_before(limits, shard, epoch.at)
-
-    before = np.zeros(len(limits))
-    for partition, (part, used) in enumerate(over_shards(scored, epoch.partitions, epoch.workers)):
-        offers.add(part)
-        before += used
-        progress.update("score", (partition + 1) / epoch.partitions)
-    return before
+def starting_from(limits: SharedLimits, at: int, earlier: KeptPrices | None) -> Start:
+    """Return a function of an account's name: prices of an earlier run for the limits of an epoch (us)."""
+    return lambda account: None if earlier is None else start_prices(limits, at, earlier, account)
 
 
-def sent_before(limits: SharedLimits, shard: Shard, at: int) -> NDArray[np.float64]:
-    """Return what sends of epochs before an instant (us) use of each limit: float64 [limits].
+def _draw(epoch: Epoch, offers: Offers, one: Settled) -> Draws:
+    name, policy = one.account.name, one.policy
+    partitions = offers.partitions(name)
+    assert one.priced is not None
 
-    Of limits on objectives it is 0: the ledger has no expectation for hold to compare with.
-    """
-    log = shard.decisions
-    sent = np.flatnonzero((log.message >= 0) & (log.epoch_at < at))
-    opportunity = log.opportunity[sent]
-    generator = np.full(len(sent), -1, np.int32)
-    known = opportunity >= 0
-    generator[known] = shard.opportunities.generator[opportunity[known]]
-    zone = shard.users.zone[log.user[sent]]
-    arm = limits.arms_of(shard, log.message[sent], generator, log.channel[sent], log.slot_start[sent], zone)
-    mass = np.bincount(arm, minlength=len(limits.uses)).astype(np.float64)
-    return limits.uses.totals(mass, len(limits))
+    def over(function: Callable[[int], Half]) -> Iterator[Half]:
+        return over_shards(lambda place: function(partitions[place]), len(partitions), epoch.workers)
+
+    def read(partition: int) -> Offer:
+        return offers.read(partition, name)
+
+    return draw_all(over, read, policy, one.priced, epoch.workspace.config.workspace.salt, name)
 
 
-def expected_before(
-    workspace: Workspace, limits: SharedLimits, at: int
-) -> tuple[list[KeptPrices], NDArray[np.float64]]:
-    """Return runs with prices before an instant (us), and what their decisions use of limits on objectives.
-
-    Returns:
-        runs in order of epoch; float64 [limits] expected use, 0 of limits that the ledger tells.
-    """
-    earlier = runs_with_prices(workspace, at)
-    used = np.zeros(len(limits))
-    for j in np.flatnonzero(~limits.counted).tolist():
-        name, start = limits.budgets[limits.budget[j]].name, limits.start[j]
-        for kept in earlier:
-            mine = [named == name for named in kept.names] & (kept.start == start)
-            used[j] += kept.drawn[mine].sum()
-    return earlier, used
-
-
-def starting_prices(limits: SharedLimits, at: int, earlier: list[KeptPrices]) -> NDArray[np.float64] | None:
-    """Return the newest prices for the limits of an epoch (us): float64 [limits]; None without any."""
-    return start_prices(limits, at, earlier[-1]) if earlier else None
+def _used(one: Settled, draws: dict[str, Draws]) -> NDArray[np.float64]:
+    """Return what an account's decisions use: float64 [limits]."""
+    found = draws.get(one.account.name)
+    return one.gathered.used if found is None else found.used
 
 
 def _start(workspace: Workspace, run_id: str, earlier: list[KeptPrices]) -> KeptPrices | None:
@@ -176,53 +170,3 @@ def _start(workspace: Workspace, run_id: str, earlier: list[KeptPrices]) -> Kept
     if kept is None:
         return earlier[-1] if earlier else None
     return next((one for one in earlier if one.run_id == kept.started_from), None)
-
-
-def _violation(priced: Priced) -> float:
-    """Return by how much an expected total passes a bound of what was left, relative to it (to 1 below 1)."""
-    totals, bounds = priced.solution.certificate.totals, priced.bounds
-    over = np.maximum(np.maximum(totals - bounds.most, bounds.least - totals), 0.0)
-    size = np.where(totals > bounds.most, bounds.most, bounds.least)
-    return float((over / np.maximum(np.where(np.isfinite(size), size, 1.0), 1.0)).max(initial=0.0))
-
-
-def _uses(
-    release: Release,
-    priced: Priced,
-    wanted: NDArray[np.float64],
-    lost: NDArray[np.float64],
-    drawn: NDArray[np.float64],
-) -> tuple[BudgetUse, ...]:
-    limits, solution = priced.limits, priced.solution
-    rows = []
-    for j, place in enumerate(limits.budget.tolist()):
-        budget, price = limits.budgets[place], float(solution.prices[j])
-        least, most = limits.bounds.least[j], limits.bounds.most[j]
-        rows.append(
-            BudgetUse(
-                budget=budget.name,
-                counts=budget.counts.removeprefix("objective:"),
-                starts_at=format_time(int(limits.start[j])),
-                ends_at=format_time(int(limits.end[j])),
-                least=float(least) if isfinite(least) else nan,
-                most=float(most) if isfinite(most) else nan,
-                before=float(priced.before[j]),
-                wanted=float(wanted[j]),
-                expected=float(solution.certificate.totals[j]),
-                drawn=float(drawn[j]),
-                price=price,
-                worth=worths(release, price),
-                lost=float(lost[j]),
-                relaxed_by=float(priced.relaxed_by[j]),
-            )
-        )
-    return tuple(rows)
-
-
-def worths(release: Release, utility: float) -> tuple[Worth, ...]:
-    """Return what an amount of utility is in each objective of which more is better, by its weight."""
-    return tuple(
-        Worth(name, utility / objective.weight)
-        for name, objective in release.config.objectives.items()
-        if objective.direction == "up" and objective.weight > 0
-    )

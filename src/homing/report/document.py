@@ -13,11 +13,13 @@ from markupsafe import Markup, escape
 from homing.report.canvas import clean
 from homing.report.experiment import Readout
 from homing.report.facts import Alert, Facts, Header
+from homing.report.holdout import HoldoutFacts
 from homing.report.leaderboard import Leaderboard
 from homing.report.numbers import MINUS, THIN, compact, moment, span
 from homing.report.sections.budgets import budgets_section
 from homing.report.sections.data import funnel_section, health_section
 from homing.report.sections.experiment import experiment_sections, experiment_tiles
+from homing.report.sections.holdout import holdout_sections, holdout_tiles
 from homing.report.sections.journeys import journeys_section
 from homing.report.sections.leaderboard import leaderboard_sections, leaderboard_tiles
 from homing.report.sections.quality import quality_section
@@ -45,6 +47,11 @@ def leaderboard_document(facts: Leaderboard) -> str:
 def experiment_document(facts: Readout) -> str:
     """Return the whole page of an experiment. Equal facts give equal text."""
     return _page(facts.header, facts.alerts, experiment_tiles(facts), experiment_sections(facts))
+
+
+def holdout_document(facts: HoldoutFacts) -> str:
+    """Return the whole page of a global holdout. Equal facts give equal text."""
+    return _page(facts.header, facts.alerts, holdout_tiles(facts), holdout_sections(facts))
 
 
 def _page(header: Header, alerts: Sequence[Alert], tiles: Sequence[Tile], sections: Sequence[Section]) -> str:

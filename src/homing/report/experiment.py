@@ -15,6 +15,7 @@ from homing.report.encoding import decode, encode
 from homing.report.facts import Alert, Estimate, Header, Promise, Unit
 
 Finding = Literal["better", "worse", "non_inferior", "cannot_tell", "unknown"]
+Answer = Literal["better", "worse", "cannot_tell", "unknown"]
 Verdict = Literal["ship", "do_not_ship", "stop", "go_on", "cannot_be_read"]
 
 
@@ -79,6 +80,86 @@ class ArmPromise:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """The effect on one metric in one segment, and whether it differs from that in all others."""
+
+    column: str  # how users are split
+    name: str
+    metric: str
+    arm: str
+    users: int  # who count, in both arms
+    effect: Estimate  # in the segment, on the design's scale, with the confidence of this look
+    rest: float  # effect in all other segments of the column
+    difference: Estimate  # effect in the segment less that in the others; intervals hold together
+    p_value: float  # of no difference, of this test alone
+    differs: bool  # all segments, metrics, arms and looks together
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """How an arm's effect depends on the arm of another experiment that ran at the same time."""
+
+    other: str  # the other experiment
+    other_arm: str
+    other_control: str
+    metric: str
+    arm: str
+    users: int  # who count, in the four cells
+    alone: float  # effect under the other's control, on the design's scale
+    together: float  # effect under the other's arm
+    difference: Estimate  # together less alone; intervals of all pairs hold together
+    p_value: float  # of no interaction, of this test alone
+    differs: bool  # all pairs, metrics and looks together
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """One part of a sum of differences."""
+
+    metric: str
+    weight: float  # with the sign of the direction
+    difference: float  # absolute, per user
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """The sum of differences, had one metric another weight."""
+
+    weight: float  # >= 0; the direction gives its sign
+    worth: Estimate
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A weight at which what can be said of the sum changes."""
+
+    weight: float
+    below: Answer  # of smaller weights
+    above: Answer  # of larger ones
+
+
+@dataclass(frozen=True)
+class WeightCurve:
+    """The sum of differences against the weight of one metric, the others as they are."""
+
+    metric: str
+    weight: float  # that it has
+    points: tuple[CurvePoint, ...]
+    turns: tuple[Turn, ...]  # rising; empty: no weight changes what can be said
+
+
+@dataclass(frozen=True)
+class ArmWorth:
+    """What one arm changes, as one sum per user."""
+
+    arm: str
+    worth: Estimate  # sum of the differences, each times its weight
+    answer: Answer
+    parts: tuple[Weighed, ...]
+    curves: tuple[WeightCurve, ...]
+
+
+@dataclass(frozen=True)
 class Readout:
     """An experiment up to an instant."""
 
@@ -96,12 +177,17 @@ class Readout:
     looks: str  # how it may be read early, in words
     rule: str  # in words, as written before the start
     arms: tuple[ArmFacts, ...]
-    verdicts: tuple[ArmVerdict, ...]
+    verdicts: tuple[ArmVerdict, ...]  # of the rule that decides
     checks: tuple[CheckFacts, ...]
     scores: tuple[Scored, ...]
     promises: tuple[ArmPromise, ...] = ()
     alerts: tuple[Alert, ...] = ()
     scale: Literal["relative", "absolute"] = "relative"  # of thresholds, and of what the rule looks at
+    other_rule: str = ""  # the rule that does not decide, in words; empty: there is none
+    other_verdicts: tuple[ArmVerdict, ...] = ()
+    worth: tuple[ArmWorth, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    crossings: tuple[Crossing, ...] = ()
     format: int = 1
 
     def to_dict(self) -> dict[str, Any]:

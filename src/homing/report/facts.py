@@ -375,10 +375,27 @@ class BudgetUse:
     wanted: float  # by this plan, had there been no budgets
     expected: float  # by this plan
     drawn: float  # by this plan's decisions
-    price: float  # utility a unit; negative where use is paid for
+    price: float  # utility a unit; negative where use is paid for; by users, where accounts have their own
     worth: tuple[Worth, ...] = ()  # what one more unit is worth
     lost: float = nan  # utility that the plan is worth less for it, at most
     relaxed_by: float = 0.0  # how much wider than asked, where limits contradict each other
+
+
+@dataclass(frozen=True)
+class AccountUse:
+    """One budget in one of its periods, of the users of the same arms."""
+
+    account: str  # their arms, "others", or "holdout"
+    users: int
+    budget: str
+    starts_at: str  # of the period
+    least: float  # of its part, what is left for this plan; NaN: no minimum
+    most: float  # NaN: no maximum
+    before: float  # used by these users in earlier epochs
+    expected: float  # by this plan
+    drawn: float  # by this plan's decisions
+    price: float  # utility a unit; NaN of a rule without prices
+    relaxed_by: float = 0.0  # how much wider than its part
 
 
 @dataclass(frozen=True)
@@ -393,6 +410,7 @@ class Budgets:
     seconds: float  # to find the prices
     draws: int = 1  # until no maximum was passed
     started_from: str | None = None  # the run whose prices were the start
+    by_account: tuple[AccountUse, ...] = ()  # where several deciders have parts of the budgets
 
 
 @dataclass(frozen=True)

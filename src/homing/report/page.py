@@ -9,6 +9,7 @@ from typing import Any
 
 from homing.report.experiment import Readout
 from homing.report.facts import Facts
+from homing.report.holdout import HoldoutFacts
 from homing.report.leaderboard import Leaderboard
 from homing.schema.errors import InputError
 
@@ -41,6 +42,17 @@ def write_experiment(facts: Readout, path: Path) -> tuple[Path, Path]:
     from homing.report.document import experiment_document
 
     return _write(experiment_document(facts), facts.to_dict(), path)
+
+
+def write_holdout(facts: HoldoutFacts, path: Path) -> tuple[Path, Path]:
+    """Write the page of a global holdout as `write_report` does that of a report; return both paths.
+
+    Raises:
+        InputError: `path` ends in .json, where the facts go, or cannot be written.
+    """
+    from homing.report.document import holdout_document
+
+    return _write(holdout_document(facts), facts.to_dict(), path)
 
 
 def write_report(facts: Facts, path: Path) -> tuple[Path, Path]:

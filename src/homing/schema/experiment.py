@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from homing.schema.config import problems_of
-from homing.schema.errors import ConfigError, InputError
+from homing.schema.errors import ConfigError, InputError, nearest
 from homing.schema.section import Duration, Section
 from homing.schema.times import DAY, parse_duration
 
@@ -17,6 +17,9 @@ from homing.schema.times import DAY, parse_duration
 SENT: Final = "sent"
 #: Under which the global holdout is logged among arms.
 HOLDOUT: Final = "holdout"
+#: Segments that every workspace has; others are categorical columns of its users.
+STAGE: Final = "lifecycle stage"
+REACH: Final = "reachable by"
 _LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -137,6 +140,21 @@ class Design(Section):
     correction: Literal["none", "bonferroni", "holm", "hommel", "benjamini_hochberg"] = Field(
         "bonferroni", description="Of alpha over success metrics; early looks take the first two."
     )
+    rule: Literal["metrics", "worth"] = Field(
+        "metrics",
+        description="Which rule decides: metrics by their roles, or one sum of their differences, each times "
+        "its `worth`. The other one is shown beside it.",
+    )
+    worth: dict[str, float] = Field(
+        default_factory=dict,
+        description="By metric, what one unit of it is worth per user, >= 0; the direction gives the sign. "
+        "Empty: weights of the objectives that count the same event in the same way.",
+    )
+    segments: tuple[str, ...] = Field(
+        (STAGE, REACH),
+        description="How users are split to ask whether the effect differs: `lifecycle stage` and "
+        "`reachable by` (channels), both at entry, and categorical columns of users, such as `x_device`.",
+    )
     pre_period: Duration = Field("28d", description="Before entry: what reduces the noise; 0s for none.")
 
     @property
@@ -175,6 +193,7 @@ class Design(Section):
             problems.append(
                 f"correction == {self.correction!r} must be 'none' or 'bonferroni' unless looks = 'none'"
             )
+        problems += self._unworthy()
         for name, metric in self.metrics.items():
             until = metric.span[1]
             if until is not None and until > self.days * DAY:
@@ -182,6 +201,19 @@ class Design(Section):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _unworthy(self) -> list[str]:
+        problems = []
+        for name, worth in self.worth.items():
+            if name not in self.metrics:
+                problems.append(f"worth.{name} is of no metric{nearest(name, tuple(self.metrics))}")
+            elif worth < 0:
+                problems.append(f"worth.{name} == {worth:g}, must be >= 0; the direction gives its sign")
+            elif worth and self.metrics[name].direction == "none":
+                problems.append(f"worth.{name} needs a direction of metrics.{name}, 'up' or 'down'")
+        if self.worth and not any(self.worth.values()):
+            problems.append("worth has nothing over 0; give one metric some, or leave it out")
+        return problems
 
 
 def check_name(name: str) -> str:

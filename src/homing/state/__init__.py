@@ -7,7 +7,7 @@ from homing.state.layout import StateLayout
 from homing.state.local_time import ZoneTable, local_hour_of_week
 from homing.state.outcomes import outcomes
 from homing.state.snapshot import Snapshot, snapshot
-from homing.state.stages import STAGES, stages
+from homing.state.stages import STAGES, stages, stages_of
 
 __all__ = [
     "STAGES",
@@ -25,4 +25,5 @@ __all__ = [
     "population_rhythm",
     "snapshot",
     "stages",
+    "stages_of",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing.schema.features import Features
+from homing.state.fold import UserStates
 from homing.state.layout import StateLayout
 
 STAGES: Final = ("new", "growing", "steady", "at risk", "dormant")
@@ -34,14 +36,30 @@ def stages(features: Features, layout: StateLayout) -> NDArray[np.int8]:
         features: from `build_features`; only the user's columns are looked at.
         layout: that they were made with.
     """
-    kind, place = layout.event_types[layout.rhythm_type], {n: k for k, n in enumerate(features.spec.user)}
+    place = {name: column for column, name in enumerate(features.spec.user)}
 
     def column(name: str) -> NDArray[np.float64]:
         return np.expm1(features.user[:, place[name]].astype(np.float64))  # they stand as log(1 + x)
 
+    return _told(column, layout)
+
+
+def stages_of(states: UserStates, layout: StateLayout) -> NDArray[np.int8]:
+    """Return what `stages` does, from states rather than from a model's input: int8 [rows]."""
+    columns = {"tenure": states.tenure}
+    columns |= dict(zip(layout.count_names, states.counts.T, strict=True))
+    columns |= dict(zip(layout.since_names, states.since.T, strict=True))
+    return _told(lambda name: columns[name].astype(np.float64), layout)
+
+
+def _told(column: Callable[[str], NDArray[np.float64]], layout: StateLayout) -> NDArray[np.int8]:
+    """Return the stages from columns by name: days of tenure, decayed counts, hours since an event."""
+    kind = layout.event_types[layout.rhythm_type]
+
     def rate(half_life: int) -> NDArray[np.float64]:
         name = layout.half_life_names[layout.half_lives.index(half_life)]
-        return sum(column(f"{kind}.{source}.{name}") for source in layout.sources) / half_life  # type: ignore[return-value]
+        counts = [column(f"{kind}.{source}.{name}") for source in layout.sources]
+        return np.asarray(np.sum(counts, axis=0) / half_life)
 
     since = np.column_stack([column(f"since.{kind}.{source}") for source in layout.sources]) / 24
     quiet = np.where(np.isnan(since), np.inf, since).min(axis=1)  # days

@@ -1,6 +1,6 @@
 """The workspace on disk: ledger, quarantine, vocabularies, importers; strings to codes and back."""
 
-from homing.store.cohort import Cohort, Number, UserNumbers, user_numbers
+from homing.store.cohort import Cohort, Held, Number, UserNumbers, held_by, user_numbers
 from homing.store.contract_files import write_tables
 from homing.store.doctor import Finding, check_ledger
 from homing.store.experiments import (
@@ -45,6 +45,7 @@ __all__ = [
     "DecisionPlace",
     "Finding",
     "Happening",
+    "Held",
     "ImportSummary",
     "IngestSummary",
     "Ledger",
@@ -70,6 +71,7 @@ __all__ = [
     "experiment_names",
     "find_decision",
     "find_user",
+    "held_by",
     "history",
     "import_hillstrom",
     "import_open_bandit",

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from homing.schema import Vocabulary
 from homing.schema.experiment import SENT
 from homing.schema.experiment_record import Record
 from homing.schema.times import DAY, MISSING
-from homing.store.columns import TIME, contract_types, newest, scan, times
+from homing.store.columns import TIME, codes, contract_types, newest, scan, times
 from homing.store.workspace import Workspace
 
-_SATURDAY: Final = 6  # by ISO
+_THURSDAY, _SATURDAY = 3, 5  # days after a Monday; 1970 began on a Thursday
 _NONE, _UNKNOWN = -1, -2  # in place of an arm
 
 
@@ -43,6 +44,7 @@ class Cohort:
     until: int  # us; nothing from it on is looked at
     experiment: str = ""  # empty: no experiment; all users are in the first arm and enter at the start
     triggered: bool = False  # users enter with their first trigger rather than their first decision
+    newcomers: bool = False  # without an experiment: who signs up later is counted from the start, too
 
     @classmethod
     def of(cls, record: Record, until: int) -> Cohort:
@@ -85,6 +87,7 @@ def user_numbers(
         _between("epoch_at", cohort.start + min(reach, 0), cohort.until),
     )
     if cohort.experiment:
+        decisions = decisions.collect().lazy()  # read once, for entries and for sends
         users = everyone.join(_entries(decisions, cohort), on="user_id", how="left")
     else:
         users = everyone.with_columns(
@@ -93,16 +96,15 @@ def user_numbers(
             assigned=pl.lit(cohort.start),
             entered=_signed_up(cohort),
         )
-    frame = users.sort("hash_hi", "hash_lo").collect()
-    counted = frame.lazy()
+    table = users.sort("hash_hi", "hash_lo").collect()
+    values = np.zeros((len(table), len(numbers)))
     if numbers:
         happened = _happened(workspace, partition, cohort, numbers, decisions, reach)
-        entered = frame.lazy().filter(pl.col("entered").is_not_null()).select("user_id", "entered")
-        relative = happened.join(entered, on="user_id").with_columns(since=pl.col("at") - pl.col("entered"))
-        sums = relative.group_by("user_id").agg(_aggregate(number) for number in numbers)
-        counted = counted.join(sums, on="user_id", how="left")
-    table = counted.sort("hash_hi", "hash_lo").collect()
-    values = table.select(pl.col(number.name).fill_null(0).cast(pl.Float64) for number in numbers)
+        kinds = sorted({number.event for number in numbers})
+        entered = table.lazy().with_row_index("row").filter(pl.col("entered").is_not_null())
+        around = _Around.of(happened, entered.select("user_id", "row", "entered"), kinds)
+        for place, number in enumerate(numbers):
+            values[:, place] = around.aggregated(number, len(table))
     return UserNumbers(
         hash=np.ascontiguousarray(table.select("hash_hi", "hash_lo").to_numpy()),
         signed_up_at=times(table["signed_up_at"]),
@@ -110,8 +112,35 @@ def user_numbers(
         several=table["several"].fill_null(value=False).to_numpy(),
         assigned_at=table["assigned"].fill_null(MISSING).to_numpy(),
         entered_at=table["entered"].fill_null(MISSING).to_numpy(),
-        values=values.to_numpy() if numbers else np.zeros((len(table), 0)),
+        values=values,
     )
+
+
+@dataclass(frozen=True)
+class Held:
+    """When users had decisions under an arm and without it, one row as in `UserNumbers`; MISSING: never."""
+
+    first_in: NDArray[np.int64]  # [users] us, epoch
+    last_in: NDArray[np.int64]  # [users] us
+    last_out: NDArray[np.int64]  # [users] us
+
+
+def held_by(workspace: Workspace, partition: int, arm: str, until: int) -> Held:
+    """Return when users had decisions under an arm (`experiment:arm`), at epochs before an instant (us)."""
+    decisions = scan(
+        workspace.ledger.files("decisions", partition),
+        contract_types("decisions", ("user_id", "epoch_at", "arms")),
+        pl.col("epoch_at") < pl.lit(until).cast(TIME),
+    )
+    epoch, inside = pl.col("epoch_at").to_physical(), pl.col("arms").list.contains(arm).fill_null(value=False)
+    seen = decisions.group_by("user_id").agg(
+        first_in=epoch.filter(inside).min(),
+        last_in=epoch.filter(inside).max(),
+        last_out=epoch.filter(~inside).max(),
+    )
+    everyone = _everyone(workspace, partition)
+    table = everyone.join(seen, on="user_id", how="left").sort("hash_hi", "hash_lo").collect()
+    return Held(*(table[name].fill_null(MISSING).to_numpy() for name in ("first_in", "last_in", "last_out")))
 
 
 def _everyone(workspace: Workspace, partition: int) -> pl.LazyFrame:
@@ -124,6 +153,8 @@ def _everyone(workspace: Workspace, partition: int) -> pl.LazyFrame:
 
 def _signed_up(cohort: Cohort) -> pl.Expr:
     """Return when users enter who are in no experiment: at the start, if they had signed up."""
+    if cohort.newcomers:
+        return pl.when(pl.lit(value=True)).then(pl.lit(cohort.start))
     there = pl.col("signed_up_at").to_physical().fill_null(MISSING) <= cohort.start
     return pl.when(there).then(pl.lit(cohort.start))
 
@@ -186,25 +217,64 @@ def _happened(
     return pl.concat(parts)
 
 
-def _aggregate(number: Number) -> pl.Expr:
-    taken = (pl.col("type") == number.event) & (pl.col("since") >= number.since)
-    if number.until is not None:
-        taken &= pl.col("since") < number.until
-    if number.weekend is not None:
-        weekend = pl.col("at").cast(pl.Datetime("us")).dt.weekday() >= _SATURDAY
-        taken &= weekend if number.weekend else ~weekend
-    if number.unexplained:
-        taken &= pl.col("unexplained")
-    match number.aggregate:
-        case "any":
-            found = taken.any().cast(pl.Float64)
-        case "count":
-            found = taken.sum().cast(pl.Float64)
-        case "sum":
-            found = pl.col("value").filter(taken).sum()
-        case "active_days":
-            found = (pl.col("since") // DAY).filter(taken).n_unique().cast(pl.Float64)
-    return (found if number.cap is None else found.clip(upper_bound=number.cap)).alias(number.name)
+@dataclass(frozen=True)
+class _Around:
+    """What happened to users who have entered, one row an event."""
+
+    row: NDArray[np.uint32]  # of the user
+    of_type: dict[str, NDArray[np.bool_]]  # [events] by type
+    since: NDArray[np.int64]  # us after the entry
+    value: NDArray[np.float64]
+    weekend: NDArray[np.bool_]  # on a Saturday or a Sunday, UTC
+    unexplained: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, happened: pl.LazyFrame, entered: pl.LazyFrame, kinds: Sequence[str]) -> _Around:
+        """Return what happened (`_happened`), of these types, to users with their row and entry."""
+        table = happened.join(entered, on="user_id").drop("user_id").collect()
+        code = codes(table["type"], Vocabulary(tuple(kinds)))
+        at = table["at"].to_numpy()
+        return cls(
+            row=table["row"].to_numpy(),
+            of_type={name: code == place for place, name in enumerate(kinds)},
+            since=at - table["entered"].to_numpy(),
+            value=table["value"].to_numpy(),
+            weekend=(at // DAY + _THURSDAY) % 7 >= _SATURDAY,
+            unexplained=table["unexplained"].to_numpy(),
+        )
+
+    def aggregated(self, number: Number, users: int) -> NDArray[np.float64]:
+        """Return a number of each user: float64 [users]."""
+        taken = self.of_type[number.event] & (self.since >= number.since)
+        if number.until is not None:
+            taken &= self.since < number.until
+        if number.weekend is not None:
+            taken &= self.weekend == number.weekend
+        if number.unexplained:
+            taken &= self.unexplained
+        row = self.row[taken]
+        found: NDArray[Any]
+        match number.aggregate:
+            case "any":
+                found = np.bincount(row, minlength=users) > 0
+            case "count":
+                found = np.bincount(row, minlength=users)
+            case "sum":
+                found = np.bincount(row, self.value[taken], users)
+            case "active_days":
+                found = _different(row, self.since[taken] // DAY, users)
+        counted = np.asarray(found, np.float64)
+        return counted if number.cap is None else np.minimum(counted, number.cap)
+
+
+def _different(row: NDArray[np.uint32], day: NDArray[np.int64], users: int) -> NDArray[np.int64]:
+    """Return how many different days each user has: int64 [users]."""
+    if not len(day):
+        return np.zeros(users, np.int64)
+    first = int(day.min())
+    seen = np.zeros((users, int(day.max()) - first + 1), np.bool_)
+    seen[row, day - first] = True
+    return np.asarray(seen.sum(axis=1), np.int64)
 
 
 def _between(column: str, since: int, until: int) -> pl.Expr:

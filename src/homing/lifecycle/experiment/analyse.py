@@ -4,7 +4,8 @@
 2. Scan decisions and events once: moments of every metric by arm, and of the time before.
 3. Check whether it may be read at all.
 4. Compare each arm with the control, with the alpha of this look.
-5. Apply the rule, and put beside it what evaluation had promised of the same policies.
+5. Apply both rules, and put beside them what evaluation had promised of the same policies.
+6. Ask for whom the effect is another one, and whether it depends on what else was tried.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ import numpy as np
 from homing.experiments import Check, Decision, difference, levels, variance_reduction
 from homing.lifecycle.experiment.checks import blocking_checks, cautions, unexplained_sends
 from homing.lifecycle.experiment.looking import Look, look_at
-from homing.lifecycle.experiment.measuring import Measured, measure
+from homing.lifecycle.experiment.measuring import Layout, Measured, measure
 from homing.lifecycle.experiment.promises import promises_of
 from homing.lifecycle.experiment.rule import alpha_of, decision_at, finding_of, in_words, verdict_of
 from homing.lifecycle.experiment.running import overlapping, status
+from homing.lifecycle.experiment.segments import crossings_of, segments_of
+from homing.lifecycle.experiment.splitting import arm_splitter, segment_splitters
+from homing.lifecycle.experiment.weighing import in_words as worth_in_words
+from homing.lifecycle.experiment.weighing import weighed_verdict, worth_at
 from homing.lifecycle.replay import observed_until
 from homing.report.experiment import ArmFacts, ArmVerdict, CheckFacts, Readout, Scored
 from homing.report.facts import Alert, Estimate, Header, Tone
@@ -33,7 +38,7 @@ from homing.schema.experiment_record import Change, Record
 from homing.schema.times import HOUR, MISSING, format_duration, format_time
 from homing.store import Cohort, Workspace, change_record, read_record, read_records
 
-_FEW = 30  # users or events in an arm below which normality of a mean is a hope
+FEW: Final = 30  # users or events in an arm below which normality of a mean is a hope
 _SURE = 3.0  # standard errors over 0 from which on a level can be divided by
 _ORDER: Final = ("cannot_be_read", "stop", "ship", "go_on", "do_not_ship")
 _TONES: dict[str, Tone] = {"ship": "good", "stop": "bad", "cannot_be_read": "bad"}
@@ -71,20 +76,30 @@ def analyse(workspace: Workspace, name: str, until: int | None = None) -> Analys
             "plan epochs and ingest the events that follow"
         )
     look, design = look_at(record, cutoff), record.design
-    measured = measure(workspace, design, Cohort.of(record, cutoff))
+    cohort, beside = Cohort.of(record, cutoff), overlapping(record, read_records(workspace))
+    beside = tuple(other for other in beside if other.started_at < cutoff)
+    splitters = [arm_splitter(other, cutoff) for other in beside]
+    measured = measure(workspace, design, cohort, [*segment_splitters(workspace, design), *splitters])
     last = min(workspace.ledger.decided_until(), cutoff - 1)
     checks = blocking_checks(workspace, record, measured, last)
     soft = cautions(record, measured)
     decisions = {arm: decision_at(design, measured, look, arm, checks) for arm in design.treatments}
     over = record.stopped_at is not None and cutoff >= record.ends_at
     verdicts = tuple(verdict_of(each, look, record.planned_end, over) for each in decisions.values())
+    worth = tuple(worth_at(design, measured, look, arm) for arm in decisions) if design.worth else ()
+    weighed = tuple(weighed_verdict(each, checks, look, record.planned_end, over) for each in worth)
+    rules = [(in_words(design), verdicts), (worth_in_words(design) if worth else "", weighed)]
+    if design.rule == "worth":
+        rules.reverse()
+    (rule, verdicts), (other_rule, other_verdicts) = rules
+    layout = Layout(design, cohort)
     scores = tuple(
         _scored(design, measured, look, metric, decision)
         for metric in design.metrics
         for decision in decisions.values()
     )
     readout = Readout(
-        header=_header(workspace, record, verdicts),
+        header=_header(workspace, record, verdicts, rule),
         name=name,
         hypothesis=design.hypothesis,
         status=status(record, known),
@@ -96,7 +111,7 @@ def analyse(workspace: Workspace, name: str, until: int | None = None) -> Analys
         control=design.control,
         exposure=design.exposure,
         looks=_looks_in_words(look),
-        rule=in_words(design),
+        rule=rule,
         arms=tuple(
             ArmFacts(
                 arm,
@@ -108,11 +123,16 @@ def analyse(workspace: Workspace, name: str, until: int | None = None) -> Analys
             for place, (arm, spec) in enumerate(design.arms.items())
         ),
         verdicts=verdicts,
-        checks=(*_checked(checks, blocking=True), *_checked(soft, blocking=False)),
+        checks=(*checked(checks, blocking=True), *checked(soft, blocking=False)),
         scores=scores,
         promises=promises_of(workspace, record, measured, cutoff),
-        alerts=_alerts(workspace, record, measured, scores),
+        alerts=_alerts(record, measured, scores, beside),
         scale=design.scale,
+        other_rule=other_rule,
+        other_verdicts=other_verdicts,
+        worth=worth,
+        segments=segments_of(design, measured, layout, look),
+        crossings=crossings_of(design, measured, layout, look, beside),
     )
     return Analysed(change_record(workspace, name, Change("look", cutoff, _now())), measured, readout)
 
@@ -197,18 +217,16 @@ def _noise_taken(measured: Measured, column: str) -> float:
     return max(share, 0.0) if np.isfinite(share) else 0.0
 
 
-def _header(workspace: Workspace, record: Record, verdicts: Sequence[ArmVerdict]) -> Header:
+def _header(workspace: Workspace, record: Record, verdicts: Sequence[ArmVerdict], rule: str) -> Header:
     now = datetime.now(UTC)
-    first = min(
-        verdicts, key=lambda v: ("cannot_be_read", "stop", "ship", "go_on", "do_not_ship").index(v.verdict)
-    )
+    first = min(verdicts, key=lambda v: _ORDER.index(v.verdict))
     return Header(
         workspace=workspace.config.workspace.name,
         run_id=f"{now:%Y%m%dT%H%M%S}-experiment-{record.name}",
         created_at=_now(),
         verdict=" ".join(verdict.sentence for verdict in verdicts),
         tone=_TONES.get(first.verdict, "neutral"),
-        verdict_basis=in_words(record.design),
+        verdict_basis=rule,
     )
 
 
@@ -222,12 +240,13 @@ def _looks_in_words(look: Look) -> str:
     return f"group sequential, {design.spending.replace('_', ' ')} spending; this is look {many}"
 
 
-def _checked(checks: Sequence[Check], *, blocking: bool) -> tuple[CheckFacts, ...]:
+def checked(checks: Sequence[Check], *, blocking: bool) -> tuple[CheckFacts, ...]:
+    """Return the facts of checks; `blocking` ones stop the reading where they fail."""
     return tuple(CheckFacts(c.name, c.passed, blocking, c.p_value, c.detail) for c in checks)
 
 
 def _alerts(
-    workspace: Workspace, record: Record, measured: Measured, scores: Sequence[Scored]
+    record: Record, measured: Measured, scores: Sequence[Scored], beside: Sequence[Record]
 ) -> tuple[Alert, ...]:
     alerts = [Alert("warning", "noise", f"{note[:1].upper()}{note[1:]}.") for note in measured.notes]
     alerts += [
@@ -240,13 +259,13 @@ def _alerts(
         )
         for arm, many in unexplained_sends(record, measured).items()
     ]
-    thin = sorted({s.metric for s in scores if s.users < 2 * _FEW})
+    thin = sorted({s.metric for s in scores if s.users < 2 * FEW})
     if thin:
         alerts.append(
             Alert(
                 "warning",
                 "few users",
-                f"Of {', '.join(thin)} fewer than {2 * _FEW} users can be counted yet.",
+                f"Of {', '.join(thin)} fewer than {2 * FEW} users can be counted yet.",
             )
         )
     alerts += [
@@ -256,7 +275,7 @@ def _alerts(
             f"{other.name} has some of the same users, from {format_time(other.started_at)} to "
             f"{format_time(other.ends_at)}; its arms are spread alike over the arms of this one.",
         )
-        for other in overlapping(record, read_records(workspace))
+        for other in beside
     ]
     return tuple(alerts)
 

@@ -44,6 +44,11 @@ class Underway:
     records: tuple[Record, ...] = ()  # of the experiments that have users
     releases: Mapping[str, Release] = field(default_factory=dict)
 
+    @property
+    def tries(self) -> bool:
+        """Whether anybody decides but the current release."""
+        return bool(self.records) or self.workspace.config.holdout.share > 0
+
     def draw(
         self, shard: Shard, rows: Instants, by: Callable[[Instants, Decider], Part]
     ) -> tuple[Part, Deciders]:
@@ -54,7 +59,7 @@ class Underway:
             rows: at the epoch.
             by: draws for some of the rows.
         """
-        if not self.records and self.workspace.config.holdout.share == 0:
+        if not self.tries:
             part = by(rows, self.decider(Setting()))
             return part, Deciders((self.current.id,), np.zeros(len(rows), np.int16))
         arms, held = self.arms_of(shard.users.hash[rows.user])
@@ -76,46 +81,66 @@ class Underway:
                 asked |= (codes == number) & ~mine
             if mine.any() or len(deciders) == 1:
                 part = by(_take(rows, mine), decider)
-                parts.append(part if decider.complete else _marked(part))
+                parts.append(part if decider.complete else marked(part))
                 choice[number, mine] = _choice(part.drawn)
             if asked.any():
                 choice[number, asked] = _choice(by(_take(rows, asked), decider).drawn)
-        row = np.arange(len(rows))
-        in_arms = []
-        for place, record in enumerate(self.records):
+        row, triggered = np.arange(len(rows)), []
+        for place in range(len(self.records)):
             differs = np.zeros(len(rows), np.bool_)
             for codes in other.get(place, ()):
                 differs |= (choice[codes, row] != choice[own, row]).any(axis=1)
-            in_arms.append(InArms(record.name, tuple(record.design.arms), arms[place], differs))
+            triggered.append(differs)
+        return merged(parts), self.logged(arms, held, list(deciders), own, triggered)
+
+    def logged(
+        self,
+        arms: Sequence[NDArray[np.int16]],
+        held: NDArray[np.bool_],
+        deciders: Sequence[Decider],
+        own: NDArray[np.int64],
+        triggered: Sequence[NDArray[np.bool_]],
+    ) -> Deciders:
+        """Return what is logged of who decided.
+
+        Args:
+            arms: [experiments] of int16 [rows], and
+            held: bool [rows], from `arms_of`.
+            deciders: who decide.
+            own: int64 [rows] place of each row's decider.
+            triggered: [experiments] of bool [rows].
+        """
+        in_arms = [
+            InArms(record.name, tuple(record.design.arms), arm, differs)
+            for record, arm, differs in zip(self.records, arms, triggered, strict=True)
+        ]
         if held.any():
             in_arms.append(
                 InArms(HOLDOUT, ("held",), held.astype(np.int16) - np.int16(1), np.zeros_like(held))
             )
         names = tuple(dict.fromkeys(decider.release.id for decider in deciders))
         of_decider = np.array([names.index(decider.release.id) for decider in deciders], np.int16)
-        return _together(parts), Deciders(names, of_decider[own], tuple(in_arms))
-
-    def decider_of(self, user_hash: NDArray[np.uint64]) -> tuple[Decider, tuple[str, ...]]:
-        """Return who decides for one user, uint64 [1, 2], and what the user is in, in words."""
-        arms, held = self.arms_of(user_hash)
-        deciders = _Table(self)
-        place = int(deciders.of(held, arms)[0])
-        names = [
-            f"arm {list(record.design.arms)[arm[0]]} of {record.name}"
-            for record, arm in zip(self.records, arms, strict=True)
-            if arm[0] >= 0
-        ]
-        return list(deciders)[place], (*names, *(("the global holdout",) if held[0] else ()))
+        return Deciders(names, of_decider[own], tuple(in_arms))
 
     def arms_of(self, user_hash: NDArray[np.uint64]) -> tuple[list[NDArray[np.int16]], NDArray[np.bool_]]:
         """Return each user's place among the arms of each experiment, and who is in the global holdout."""
         config = self.workspace.config
+        if not self.tries:
+            return [], np.zeros(len(user_hash), np.bool_)
         held = in_holdout(user_hash, config.workspace.salt, config.holdout.share)
         arms = []
         for record in self.records:
             arm = assign(user_hash, split_of(record, record.traffic_at(self.at)), record.design.salt)
             arms.append(np.where(held, np.int16(-1), arm).astype(np.int16))
         return arms, held
+
+    def setting_of(self, codes: Sequence[int]) -> Setting:
+        """Return what decides: 1 of the holdout, then the arm's place in each experiment, -1: in none."""
+        setting = Setting(policy=self.workspace.config.holdout.policy) if codes[0] == 1 else Setting()
+        for record, code in zip(self.records, codes[1:], strict=True):
+            if code >= 0:
+                setting = setting.with_arm(list(record.design.arms.values())[code])
+        return setting
 
     def decider(self, setting: Setting) -> Decider:
         """Return who decides under a setting."""
@@ -179,12 +204,7 @@ class _Table:
         return np.array(places, np.int64)[inverse.ravel()]
 
     def _place(self, codes: list[int]) -> int:
-        setting = Setting()
-        if codes[0]:
-            setting = Setting(policy=self._underway.workspace.config.holdout.policy)
-        for record, code in zip(self._underway.records, codes[1:], strict=True):
-            if code >= 0:
-                setting = setting.with_arm(list(record.design.arms.values())[code])
+        setting = self._underway.setting_of(codes)
         if setting not in self._known:
             self._known[setting] = len(self._deciders)
             self._deciders.append(self._underway.decider(setting))
@@ -200,7 +220,7 @@ def _choice(drawn: Drawn) -> NDArray[np.int64]:
     return np.column_stack([drawn.opportunity, drawn.channel, drawn.slot_start]).astype(np.int64)
 
 
-def _marked(part: Part) -> Part:
+def marked(part: Part) -> Part:
     """Return the part with the reason that no other policy can be valued on its decisions.
 
     Also where hold was all there was: users are left out of an evaluation by their arm, whole, not by what
@@ -212,7 +232,7 @@ def _marked(part: Part) -> Part:
     return dataclasses.replace(part, drawn=dataclasses.replace(part.drawn, reason=reason))
 
 
-def _together(parts: Sequence[Part]) -> Part:
+def merged(parts: Sequence[Part]) -> Part:
     """Return parts for different users as one."""
     if len(parts) == 1:
         return parts[0]

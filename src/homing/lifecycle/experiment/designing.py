@@ -9,22 +9,23 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
-from typing import Any, Final
+from typing import Any
 
 from homing.experiments import Need, Rule, levels, plan, ships, simulate_rule, variance_reduction
 from homing.lifecycle.experiment.analyse import known_until
 from homing.lifecycle.experiment.concerns import concerns
-from homing.lifecycle.experiment.looking import Look
+from homing.lifecycle.experiment.looking import Look, PlannedLooks, planned_looks, weekly_shares
 from homing.lifecycle.experiment.measuring import Measured, measure
-from homing.lifecycle.experiment.rule import in_words, rule_of
-from homing.lifecycle.experiment.running import check_design, resolved
+from homing.lifecycle.experiment.parts import ArmBudget, arm_budgets, budget_concerns
+from homing.lifecycle.experiment.rule import alpha_of, in_words, rule_of
+from homing.lifecycle.experiment.running import check_design, next_epoch, resolved
+from homing.lifecycle.experiment.weighing import PlannedWorth, planned_worth
 from homing.schema import InputError
 from homing.schema.experiment import SENT, Design, Metric
 from homing.schema.times import DAY, MISSING, parse_duration
 from homing.store import Cohort, Workspace, read_design, table_spans
 
 _SENDS, _OPT_OUTS = " sends", " opt-outs"  # columns beside the design's metrics
-_WEEK: Final = 7
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,10 @@ class Designed:
     power: float  # of the whole rule with the users that there are
     needs: tuple[MetricNeed, ...]
     costs: tuple[ArmCost, ...]
+    budgets: tuple[ArmBudget, ...]  # what each arm may use of what users share
     extra_opt_outs: float  # that guardrails on opt-outs accept
+    looks: PlannedLooks  # if it started at the next epoch
+    worth: PlannedWorth | None  # the rule by weights; None: no metric has a worth
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,12 +136,16 @@ def design(workspace: Workspace, name: str, users_a_day: float | None = None) ->
         power=power,
         needs=tuple(_need(made, measured, each, share, of) for each in found.needs),
         costs=costs,
+        budgets=arm_budgets(workspace, made),
         extra_opt_outs=_extra(made, level, costs),
+        looks=planned_looks(made, next_epoch(workspace), _alpha_of_one(made, rule), 1 - rule.beta_per_test),
+        worth=planned_worth(made, measured, everyone * both, treated, unknown),
         warnings=(),
     )
     lost = [name for name in unknown if made.metrics[name].role != "monitor"]
     notes = [f"{name} did not vary in the past, so nothing is known of what it needs" for name in lost]
     notes += concerns(workspace, made, result, level, before)
+    notes += budget_concerns(made, result.budgets)
     return dataclasses.replace(result, warnings=tuple(notes))
 
 
@@ -179,9 +187,7 @@ def _at_the_end(made: Design, measured: Measured, unknown: Sequence[str]) -> Rul
             f"of {', '.join(unknown)} nothing can be planned: in the past it was the same for all; take "
             "a success metric that varies, or ingest more of the past"
         )
-    weeks = max(made.days // _WEEK, 1)
-    shares = tuple((week + 1) / weeks for week in range(weeks))
-    look = Look(made, shares)
+    look = Look(made, weekly_shares(made))
     corrected = rule.correction != "none"
     many = len(rule.of("success")) if corrected else 1
     left = sum(c.role == "success" for c in kept) if corrected else 1
@@ -192,6 +198,11 @@ def _at_the_end(made: Design, measured: Measured, unknown: Sequence[str]) -> Rul
         alpha_worse=len(kept) * look.nominal(rule.alpha_worse / len(kept)),
         distribution="normal",
     )
+
+
+def _alpha_of_one(made: Design, rule: Rule) -> float:
+    """Return the one-sided alpha of a success metric over all looks."""
+    return alpha_of(made, rule.of("success")[0].metric.name)
 
 
 def _pair_share(made: Design) -> float:

@@ -7,7 +7,7 @@ they did, and whether they count. Every column is 0 for who does not.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,7 +22,12 @@ from homing.schema.experiment import Design, Metric
 from homing.schema.times import DAY, MISSING, WEEK, parse_duration
 from homing.store import Cohort, Number, UserNumbers, Workspace, user_numbers
 
+#: How the users of a partition who have entered are divided, given the partition, all its users, and which of
+#: them have: by split, a name of each, str [entered], empty for who is left out.
+Splitter = Callable[[int, UserNumbers, NDArray[np.bool_]], Mapping[str, NDArray[np.str_]]]
+
 NEW: Final = "is new"
+_ALL: Final = ("", "")
 _UNEXPLAINED: Final = "delivered without a decision"
 
 
@@ -40,38 +45,57 @@ class Measured:
     entered: NDArray[np.int64]  # [days, arms] users by the day from which on they count
     users: tuple[UserNumbers, ...]  # partition by partition, without values
     notes: tuple[str, ...] = ()
+    #: by split and name: moments of its users, as they are
+    splits: Mapping[str, Mapping[str, Moments]] = field(default_factory=dict)
 
 
-def measure(workspace: Workspace, design: Design, cohort: Cohort) -> Measured:
+def measure(
+    workspace: Workspace, design: Design, cohort: Cohort, splitters: Sequence[Splitter] = ()
+) -> Measured:
     """Return the moments of an experiment's metrics, in one scan of each partition.
+
+    Args:
+        workspace: whose ledger is read.
+        design: whose metrics are counted.
+        cohort: the users, and until when events are looked at.
+        splitters: divide the users; moments of each part are kept, too.
 
     Raises:
         InputError: no user has entered.
     """
     layout = Layout(design, cohort)
 
-    def of(partition: int) -> tuple[UserNumbers, Moments | None]:
+    def of(partition: int) -> tuple[UserNumbers, dict[tuple[str, str], Moments]]:
         found = user_numbers(workspace, partition, cohort, layout.numbers)
         inside = (found.entered_at != MISSING) & (found.arm >= 0)
-        part = None
+        parts = {}
         if inside.any():
             columns = layout.columns(
                 found.values[inside], found.entered_at[inside], found.signed_up_at[inside]
             )
-            part = from_arrays(np.array(cohort.arms)[found.arm[inside]], columns)
-        return dataclasses.replace(found, values=np.zeros((len(found.arm), 0))), part
+            arm = np.array(cohort.arms)[found.arm[inside]]
+            parts[_ALL] = from_arrays(arm, columns)
+            divided = [divide(partition, found, inside) for divide in splitters]
+            for split, names in (each for splits in divided for each in splits.items()):
+                for name in np.unique(names[names != ""]).tolist():
+                    mine = names == name
+                    part = {column: values[mine] for column, values in columns.items()}
+                    parts[split, name] = from_arrays(arm[mine], part)
+        return dataclasses.replace(found, values=np.zeros((len(found.arm), 0))), parts
 
     partitions = workspace.ledger.partitions
     scanned = list(
         over_shards(of, partitions, min(worker_count(workspace.config.engine.threads), partitions))
     )
-    users, parts = tuple(found for found, _ in scanned), [part for _, part in scanned if part is not None]
-    if not parts:
+    users = tuple(found for found, _ in scanned)
+    total: dict[tuple[str, str], Moments] = {}
+    for _, parts in scanned:
+        for key, part in parts.items():
+            total[key] = total[key] + part if key in total else part
+    if not total:
         raise InputError("no user has entered the experiment yet; plan an epoch, or wait for a first trigger")
-    moments = parts[0]
-    for part in parts[1:]:
-        moments += part
-    moments = _in_order(moments, cohort.arms)
+    total = {key: _in_order(part, cohort.arms) for key, part in total.items()}
+    moments = total.pop(_ALL)
     adjusted, notes = layout.adjusted(moments)
     return Measured(
         moments=moments,
@@ -84,6 +108,10 @@ def measure(workspace: Workspace, design: Design, cohort: Cohort) -> Measured:
         entered=_by_day(users, cohort, "entered_at"),
         users=users,
         notes=notes,
+        splits={
+            split: {name: part for (mine, name), part in total.items() if mine == split}
+            for split in sorted({split for split, _ in total})
+        },
     )
 
 

@@ -72,18 +72,52 @@ def verdict_of(decision: Decision, look: Look, ends_at: int, over: bool) -> ArmV
         ends_at: planned end, us.
         over: whether the experiment has been stopped or has ended, so that nothing more will be known.
     """
-    arm, why = decision.arm, "; ".join(decision.reasons)
-    failed = [f"the check '{c.name}' fails ({c.detail})" for c in decision.checks if not c.passed]
-    harm = [o.criterion.metric.name for o in decision.outcomes if o.worse]
+    return judged(
+        decision.arm,
+        ship=decision.ship,
+        harm=any(outcome.worse for outcome in decision.outcomes),
+        why="; ".join(decision.reasons),
+        sentence=decision.sentence,
+        checks=decision.checks,
+        look=look,
+        ends_at=ends_at,
+        over=over,
+    )
+
+
+def judged(
+    arm: str,
+    *,
+    ship: bool,
+    harm: bool,
+    why: str,
+    sentence: str,
+    checks: Sequence[Check],
+    look: Look,
+    ends_at: int,
+    over: bool,
+) -> ArmVerdict:
+    """Return the verdict of any rule: what it found (`ship`, `harm`), and when that may be said.
+
+    Args:
+        arm: which.
+        ship: whether the rule ships.
+        harm: whether it sees harm.
+        why: the reasons, without a full stop.
+        sentence: what is said where nothing more will be known.
+        checks: of quality, of which one that fails stops the reading.
+        look, ends_at, over: as of `verdict_of`.
+    """
+    failed = [f"the check '{c.name}' fails ({c.detail})" for c in checks if not c.passed]
     if failed:
         return ArmVerdict(arm, "cannot_be_read", f"{arm} cannot be read: {'; '.join(failed)}.")
     if harm:
         asked = f"Do not ship {arm}" if over else f"Stop {arm}"
         return ArmVerdict(arm, "stop", f"{asked}: {why}.")
     if over or look.final:
-        return ArmVerdict(arm, "ship" if decision.ship else "do_not_ship", decision.sentence)
-    if decision.ship and look.design.looks != "none":
-        return ArmVerdict(arm, "ship", decision.sentence)
+        return ArmVerdict(arm, "ship" if ship else "do_not_ship", sentence)
+    if ship and look.design.looks != "none":
+        return ArmVerdict(arm, "ship", sentence)
     until = format_time(ends_at)
     if look.design.looks == "none":
         return ArmVerdict(

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from homing.experiments import check_layers
 from homing.lifecycle.experiment.arms import split_of
 from homing.lifecycle.experiment.deciders import Setting, arm_policy
+from homing.lifecycle.experiment.weighing import worth_of
 from homing.lifecycle.release import current_release, load_release
 from homing.lifecycle.replay import observed_until
 from homing.schema import InputError
 from homing.schema.errors import nearest
-from homing.schema.experiment import SENT, Arm, Design
+from homing.schema.experiment import REACH, SENT, STAGE, Arm, Design
 from homing.schema.experiment_record import Change, Record
 from homing.schema.times import DAY, MISSING, check_epoch, format_time
 from homing.store import (
@@ -107,7 +108,7 @@ def next_epoch(workspace: Workspace) -> int:
 
 
 def resolved(workspace: Workspace, design: Design) -> Design:
-    """Return the design with the salt and the releases of today.
+    """Return the design with the salt, the releases and the worth of today.
 
     Where an arm names a release, those that name none get the current one, so that all stay comparable.
     """
@@ -118,14 +119,16 @@ def resolved(workspace: Workspace, design: Design) -> Design:
             if arm.release in ("", "current") and today is not None:
                 arms[name] = arm.model_copy(update={"release": today})
     salt = design.salt or workspace.config.workspace.salt
-    return design.model_copy(update={"arms": arms, "salt": salt})
+    worth = worth_of(workspace.config, design)
+    return design.model_copy(update={"arms": arms, "salt": salt, "worth": worth})
 
 
 def check_design(workspace: Workspace, design: Design) -> None:
     """Check a resolved design against the workspace.
 
     Raises:
-        InputError: an event type, policy or objective is not known.
+        InputError: an event type, policy, objective or segment is not known, or nothing has a worth by which
+            the rule decides.
         WorkspaceError: a release is not there.
     """
     known = (*workspace.config.event_types, SENT)
@@ -136,7 +139,19 @@ def check_design(workspace: Workspace, design: Design) -> None:
                     f"metrics.{name}.{key} == {event!r} is no event type{nearest(event, known)}; declare it "
                     "in events.types of homing.toml"
                 )
+    if design.rule == "worth" and not design.worth:
+        raise InputError(
+            "rule == 'worth', and no metric has a worth: no objective of homing.toml counts what one of them "
+            "does; set worth.METRIC"
+        )
     vocabularies = workspace.ledger.vocabularies()
+    columns = (STAGE, REACH, *vocabularies.categorical.get("users", {}))
+    for name in design.segments:
+        if name not in columns:
+            raise InputError(
+                f"segments has {name!r}, which is no categorical column of users{nearest(name, columns)}; "
+                f"there are {', '.join(columns)}"
+            )
     loaded = {
         release: load_release(workspace, vocabularies, release or None)
         for release in {arm.release for arm in design.arms.values()}

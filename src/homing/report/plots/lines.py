@@ -50,13 +50,19 @@ def lines(
     x_label: str = "",
     y_label: str = "",
     from_zero: bool = False,
+    level: float | None = None,
+    upright: float | None = None,
 ) -> Figure:
-    """Return lines over one x axis, each named at its right end; `y_label` stands above the axis."""
+    """Return lines over one x axis, each named at its right end; `y_label` stands above the axis.
+
+    `level` is a dashed horizontal line, which is in the scale, and `upright` a dotted vertical one.
+    """
     drawn = figure(width, height)
     right = min(max(text_width(line.label, SMALL) for line in drawn_lines) + 16, width * 0.36)
     numbers = [
         number for line in drawn_lines for number in (*line.y, *line.low, *line.high) if isfinite(number)
     ]
+    numbers += [] if level is None else [level]
     low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
     low = min(low, 0.0) if from_zero else low
     margin = (high - low) * 0.06 or abs(high) * 0.1 or (1.0 if kind == "number" else 0.05)
@@ -81,6 +87,10 @@ def lines(
             markersize=5,
             solid_joinstyle="round",
         )
+    if level is not None:
+        area.axhline(level, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
+    if upright is not None:
+        area.axvline(upright, color=INK, linewidth=1.4, linestyle=(0, (1, 2)))
     area.margins(x=0.02)
     if x_ticks:
         area.set_xticks([place for place, _ in x_ticks], [text for _, text in x_ticks])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite, isnan, nan
 
 from homing.report.canvas import ACCENT, CYCLE, MUTED
-from homing.report.facts import BudgetCurve, BudgetPoint, Budgets, BudgetUse
+from homing.report.facts import AccountUse, BudgetCurve, BudgetPoint, Budgets, BudgetUse
 from homing.report.numbers import THIN, count, duration, moment, percent, significant
 from homing.report.plots.bars import Bar, bars
 from homing.report.plots.lines import Line, lines
@@ -18,6 +18,7 @@ from homing.report.view import (
     Text,
     Tile,
     Tiles,
+    count_cell,
     number_cell,
     picture,
     slug,
@@ -95,14 +96,16 @@ def _plan(budgets: Budgets) -> list[Block]:
             )
         )
     blocks.append(_table(budgets, several))
+    if budgets.by_account:
+        blocks += _accounts(budgets, several)
     if any(use.price for use in budgets.uses):
         blocks.append(_prices(budgets, several))
     blocks += [
         Text(
-            f"`{use.budget}` was widened by {significant(use.relaxed_by)}: it cannot be kept with the "
-            "others, the hard rules and exploration."
+            f"`{use.budget}`{_whose(use)} was widened by {significant(use.relaxed_by)}: it cannot be kept "
+            "with the others, the hard rules and exploration."
         )
-        for use in budgets.uses
+        for use in budgets.by_account or budgets.uses
         if use.relaxed_by
     ]
     return blocks
@@ -125,6 +128,38 @@ def _table(budgets: Budgets, several: bool) -> Table:
         ),
         caption="Use of each budget",
     )
+
+
+def _whose(use: BudgetUse | AccountUse) -> str:
+    return f" of `{use.account}`" if isinstance(use, AccountUse) else ""
+
+
+def _accounts(budgets: Budgets, several: bool) -> list[Block]:
+    return [
+        Text(
+            "Users in the same arms have a part of each budget to themselves, in proportion to their number, "
+            "and their own prices. What the global holdout uses is taken off first. An arm whose rule has no "
+            "prices is not asked for minima."
+        ),
+        Table(
+            ("Budget", "Users in", "Users", "Minimum", "Maximum", "Before", "Expected", "Drawn", "Price"),
+            tuple(
+                (
+                    Cell(use.budget, detail=moment(use.starts_at) if several else ""),
+                    Cell(use.account),
+                    count_cell(use.users),
+                    Cell("") if isnan(use.least) else number_cell(use.least),
+                    Cell("") if isnan(use.most) else number_cell(use.most),
+                    number_cell(use.before),
+                    number_cell(use.expected),
+                    number_cell(use.drawn),
+                    Cell("") if isnan(use.price) else number_cell(use.price),
+                )
+                for use in budgets.by_account
+            ),
+            caption="Parts of each budget, for this plan",
+        ),
+    ]
 
 
 def _prices(budgets: Budgets, several: bool) -> Table:

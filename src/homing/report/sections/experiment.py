@@ -6,9 +6,8 @@ from math import isfinite
 from typing import Final
 
 from homing.report.canvas import BAD, GOOD, MUTED
-from homing.report.experiment import CheckFacts, Finding, Readout, Scored, Verdict
+from homing.report.experiment import ArmVerdict, Finding, Readout, Scored, Verdict
 from homing.report.numbers import (
-    MINUS,
     change,
     compact,
     confidence,
@@ -20,7 +19,10 @@ from homing.report.numbers import (
     split,
 )
 from homing.report.plots.forest import Row, forest
+from homing.report.sections.checks import checks_table
+from homing.report.sections.segments import crossings_section, segments_section
 from homing.report.sections.trial import COVERS
+from homing.report.sections.worth import worth_section
 from homing.report.view import (
     Block,
     Cell,
@@ -52,6 +54,7 @@ FINDINGS: Final[dict[Finding, tuple[str, str]]] = {
     "cannot_tell": ("cannot tell", "neutral"),
     "unknown": ("not known", "doubt"),
 }
+_OTHER: Final = "By the other rule, which does not decide here"
 _COLOURS: Final[dict[Finding, str]] = {"better": GOOD, "non_inferior": GOOD, "worse": BAD}
 
 
@@ -70,16 +73,21 @@ def experiment_tiles(facts: Readout) -> tuple[Tile, ...]:
 
 
 def experiment_sections(facts: Readout) -> tuple[Section, ...]:
-    """Return the sections: the rule's answer, quality, the scorecard, promises, and how to read them."""
-    sections = [_decision(facts), _quality(facts), _scorecard(facts), _promises(facts), _reading(facts)]
+    """Return the sections: the rules' answers, quality, the scorecard, its parts, and how to read them."""
+    sections = [
+        _decision(facts),
+        _quality(facts),
+        _scorecard(facts),
+        worth_section(facts),
+        segments_section(facts),
+        crossings_section(facts),
+        _promises(facts),
+        _reading(facts),
+    ]
     return tuple(section for section in sections if section is not None)
 
 
 def _decision(facts: Readout) -> Section:
-    rows = tuple(
-        (Cell(each.arm), Cell(VERDICTS[each.verdict][0], chip=VERDICTS[each.verdict][1]), Cell(each.sentence))
-        for each in facts.verdicts
-    )
     arms = tuple(
         (
             Cell(arm.name, detail="control" if arm.name == facts.control else ""),
@@ -91,11 +99,19 @@ def _decision(facts: Readout) -> Section:
         for arm in facts.arms
     )
     columns = ("Arm", "Who decides", "Share", "Users with a decision", "Users who count")
-    blocks: list[Block] = [
-        Table(("Arm", "Decision", "Why"), rows),
-        Table(columns, arms, caption="Arms", strong=_control_row(facts)),
-    ]
+    blocks: list[Block] = [_verdicts(facts.verdicts)]
+    if facts.other_verdicts:
+        blocks += [_verdicts(facts.other_verdicts, _OTHER), Text(facts.other_rule)]
+    blocks.append(Table(columns, arms, caption="Arms", strong=_control_row(facts)))
     return Section("decision", "Decision", "", tuple(blocks))
+
+
+def _verdicts(verdicts: tuple[ArmVerdict, ...], caption: str = "") -> Table:
+    rows = tuple(
+        (Cell(each.arm), Cell(VERDICTS[each.verdict][0], chip=VERDICTS[each.verdict][1]), Cell(each.sentence))
+        for each in verdicts
+    )
+    return Table(("Arm", "Decision", "Why"), rows, caption=caption)
 
 
 def _quality(facts: Readout) -> Section:
@@ -103,22 +119,7 @@ def _quality(facts: Readout) -> Section:
         "Where one of the first checks fails, arms differ by more than what decides in them, and nothing "
         "below may be read. Cautions say that an effect is not the same at all times."
     )
-    rows = tuple(
-        (
-            Cell(check.name, detail="" if check.blocking else "caution"),
-            _passed(check),
-            number_cell(check.p_value),
-            Cell(check.detail.replace(" -", f" {MINUS}")),
-        )
-        for check in facts.checks
-    )
-    return Section("quality", "Quality", lead, (Table(("Check", "Passed", "p", "What was seen"), rows),))
-
-
-def _passed(check: CheckFacts) -> Cell:
-    if check.passed:
-        return Cell("yes", chip="good")
-    return Cell("no" if isfinite(check.p_value) else "not known", chip="bad" if check.blocking else "doubt")
+    return Section("quality", "Quality", lead, (checks_table(facts.checks),))
 
 
 def _scorecard(facts: Readout) -> Section:
