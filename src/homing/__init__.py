@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from homing.lifecycle.evaluate import evaluate
     from homing.lifecycle.explain import explain_decision, explain_user
     from homing.lifecycle.health import doctor
+    from homing.lifecycle.journeys import journeys
     from homing.lifecycle.plan import plan
     from homing.lifecycle.report import make_report
     from homing.lifecycle.simulate import simulate
+    from homing.lifecycle.tradeoff import tradeoff
     from homing.lifecycle.train import train
     from homing.schema.times import parse_time
     from homing.store import Workspace, import_hillstrom, import_open_bandit, ingest
@@ -37,10 +39,12 @@ __all__ = [
     "import_hillstrom",
     "import_open_bandit",
     "ingest",
+    "journeys",
     "make_report",
     "parse_time",
     "plan",
     "simulate",
+    "tradeoff",
     "train",
 ]
 
@@ -55,10 +59,12 @@ _HOMES = {
     "import_hillstrom": "homing.store",
     "import_open_bandit": "homing.store",
     "ingest": "homing.store",
+    "journeys": "homing.lifecycle.journeys",
     "make_report": "homing.lifecycle.report",
     "parse_time": "homing.schema.times",
     "plan": "homing.lifecycle.plan",
     "simulate": "homing.lifecycle.simulate",
+    "tradeoff": "homing.lifecycle.tradeoff",
     "train": "homing.lifecycle.train",
 }
 

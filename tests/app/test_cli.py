@@ -20,6 +20,8 @@ COMMANDS = {
     "import": ("hillstrom", "open-bandit"),
     "train": (),
     "evaluate": (),
+    "tradeoff": (),
+    "journeys": (),
     "plan": (),
     "report": (),
     "run": (),
@@ -91,6 +93,34 @@ def test_init_twice_changes_nothing(homing: Homing, tmp_path: Path) -> None:
     ran = homing("init", tmp_path / "new")
     assert ran.status == 2
     assert "is a workspace already" in ran.err
+
+
+def test_tradeoff_reads_the_evaluation(homing: Homing, small_world: SmallWorld) -> None:
+    place = small_world.workspace.path
+    found = told(homing, "tradeoff", "-w", place, "--guardrail", "annoyance=0.5")
+    assert [sweep["objective"] for sweep in found["found"]["sweeps"]] == [
+        "conversion",
+        "engagement",
+        "annoyance",
+    ]
+    assert found["choice"]["guardrails"] == [{"name": "annoyance", "value": 0.5}]
+    shown = homing("tradeoff", "-w", place, "--guardrail", "annoyance=-1")
+    assert re.search(r"^annoyance x 8 ", shown.out, re.M)
+    assert "points keeps annoyance -1 with confidence" in shown.out
+    assert "No guardrail is set" in homing("tradeoff", "-w", place).out
+    wrong = homing("tradeoff", "-w", place, "--guardrail", "annoyance<0.5")
+    assert wrong.status == 2
+    assert "must be OBJECTIVE=NUMBER" in wrong.err
+
+
+def test_journeys_read_the_evaluation(homing: Homing, small_world: SmallWorld) -> None:
+    place = small_world.workspace.path
+    found = told(homing, "journeys", "-w", place)
+    assert found["after"] == "7d"
+    assert found["shares"][0]["name"] == "new"
+    shown = homing("journeys", "-w", place)
+    assert re.search(r"^everyone ", shown.out, re.M)
+    assert "annoyance, by stage" in shown.out
 
 
 @pytest.mark.e2e

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homing.decision import resolve_temperature, softmax, utility
+from homing.decision import best_share, resolve_temperature, softmax, utility
 from homing.schema import InputError
 
 from .worlds import offsets_of
@@ -19,6 +19,12 @@ def flat(rows):
 def test_utility_by_hand():
     values = np.array([[1, 2], [0, 4]], np.float32)
     assert utility(values, np.array([0.5, -1.0])).tolist() == [-1.5, -4.0]
+
+
+def test_the_best_share_by_hand():
+    # odds of 3 to 1 and of 1 to 1; a set of one is no choice
+    values, offsets = np.array([0.0, 2 * np.log(3), 5.0, 1.0, 1.0]), np.array([0, 2, 3, 5])
+    assert best_share(values, offsets, 2.0) == pytest.approx((0.75 + 0.5) / 2)
 
 
 def test_a_charge_is_taken_off():

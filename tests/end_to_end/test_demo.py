@@ -44,7 +44,8 @@ def test_the_page_and_its_facts_are_there(job: Job) -> None:
         "values",
         "schedule",
         "trial",
-        "weights",
+        "tradeoffs",
+        "journeys",
         "stages",
         "provenance",
     )

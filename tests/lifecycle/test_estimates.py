@@ -194,6 +194,7 @@ def test_an_objective_of_the_only_weight_comes_first_and_is_the_utility(small_wo
         people=np.zeros((rows, 0), np.float32),
         traits=np.zeros((rows, 0), np.int32),
         stage=np.zeros(rows, np.int8),
+        later=np.full(rows, -1, np.int8),
         domains=np.zeros((rows, 0), np.bool_),
         lift=np.zeros((rows, 0, 2), np.float32),
     )

@@ -6,6 +6,7 @@ import pytest
 from small_world import SmallWorld
 
 from homing.lifecycle.evaluate import evaluate, usable_decisions
+from homing.report.encoding import encode
 from homing.schema import Reason
 from homing.schema.times import DAY, MISSING
 from homing.store import Workspace, load_shard
@@ -23,11 +24,11 @@ def test_a_plan_whose_outcomes_are_not_known_changes_no_estimate(
     assert held.value.value == next(
         p.value.value for p in before.values.objectives[0].policies if p.policy == "hold"
     )
-    assert again.record.facts.weights is not None
-    assert again.record.facts.weights == before.record.facts.weights
-    assert all(
-        np.isfinite(named.value) for s in again.record.facts.weights for p in s.points for named in p.values
-    )
+    traded, was = again.record.facts.tradeoffs, before.record.facts.tradeoffs
+    assert traded is not None and was is not None
+    assert encode(traded) == encode(was)
+    assert all(np.isfinite(v.value.value) for s in traded.sweeps for p in s.points for v in p.values)
+    assert encode(again.record.facts.journeys) == encode(before.record.facts.journeys)
 
 
 def test_decisions_of_arms_without_a_choice_are_left_out(small_world: SmallWorld) -> None:

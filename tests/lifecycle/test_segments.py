@@ -9,8 +9,6 @@ from homing.lifecycle.valuation import Valued
 from homing.report.facts import Estimate, ObjectiveValues, PolicyValue
 from homing.schema import Vocabularies, Vocabulary
 
-ROWS = 600
-
 
 def table(judgement: str, guardrail: float | None = None) -> ObjectiveValues:
     learned = PolicyValue("learned", Estimate(0.3, 0.2, 0.4), judgement, "why", learned=True)  # type: ignore[arg-type]
@@ -31,37 +29,6 @@ def test_the_gate_is_that_of_the_learned_policy() -> None:
     )
     nobody = dataclasses.replace(table("better"), policies=())
     assert gate_of([nobody], ()) is None
-
-
-@pytest.fixture
-def valued() -> Valued:
-    """Weights of 1, so a gain is the model's estimate less its prediction: 2 for A, 0 for B."""
-    rng = np.random.default_rng(0)
-    group = np.tile([0, 1, -1], ROWS // 3).astype(np.int32)
-    outcome = rng.integers(0, 2, (ROWS, 3)).astype(np.float32)
-    direct = np.zeros((ROWS, 1, 3), np.float32)
-    direct[:, 0, 0] = np.where(group == 0, 2.0, 0.0) + 0.01 * rng.normal(size=ROWS)
-    return Valued(
-        user=np.arange(ROWS),
-        release=np.zeros(ROWS, np.int32),
-        test=np.ones(ROWS, np.bool_),
-        day=np.zeros(ROWS, "datetime64[D]"),
-        message=np.zeros(ROWS, np.int32),
-        channel=np.zeros(ROWS, np.int16),
-        propensity=np.ones(ROWS),
-        offered=np.tile([[1, 0], [1, 2]], (ROWS // 2, 1)).astype(np.int32),
-        outcome=outcome,
-        expected=np.zeros((ROWS, 3), np.float32),
-        fitted=np.zeros((ROWS, 3), np.float32),
-        weight=np.ones((ROWS, 1), np.float32),
-        direct=direct,
-        send=np.ones((ROWS, 1), np.float32),
-        people=np.zeros((ROWS, 0), np.float32),
-        traits=np.column_stack([group, np.zeros(ROWS, np.int32)]),
-        stage=np.tile([0, 4], ROWS // 2).astype(np.int8),
-        domains=np.tile([[True, True], [True, False]], (ROWS // 2, 1)),
-        lift=np.zeros((ROWS, 0, 3), np.float32),
-    )
 
 
 WORDS = Vocabularies(
@@ -94,7 +61,7 @@ def test_segments_are_user_columns_and_channels_on_offer(small_world: SmallWorld
 
 
 def test_rare_segments_are_put_together(small_world: SmallWorld, valued: Valued) -> None:
-    many = np.arange(ROWS, dtype=np.int32)[:, None] % 40
+    many = np.arange(len(valued), dtype=np.int32)[:, None] % 40
     words = dataclasses.replace(
         WORDS, categorical={"users": {"city": Vocabulary(tuple(f"c{k}" for k in range(40)))}}
     )

@@ -35,16 +35,19 @@ from homing.report.facts import (
     EstimatorValue,
     Expected,
     Facts,
+    Flow,
     Funnel,
     Gate,
     Header,
     Health,
     HourRow,
+    Journeys,
     Judgement,
     MessageShare,
     Named,
     ObjectiveQuality,
     ObjectiveValues,
+    PointValue,
     PolicyValue,
     Promise,
     PropensityCheck,
@@ -55,14 +58,17 @@ from homing.report.facts import (
     SegmentGain,
     Series,
     Stage,
+    StageValue,
     TableHealth,
     Timeline,
+    TradeOffs,
     TrainingEpoch,
     Trial,
     Truth,
     Unit,
     Uplift,
     Values,
+    WeightChoice,
     WeightPoint,
     WeightSweep,
 )
@@ -148,7 +154,8 @@ def example() -> Facts:
         truth=_truth(),
         trial=_trial(),
         schedule=_schedule(random),
-        weights=_weights(),
+        tradeoffs=_tradeoffs(),
+        journeys=_journeys(),
         stages=(
             Stage("ingest", 12.4, 1.1e9, 14_212_331),
             Stage("fold", 3.8, 1.6e9, 12_004_112),
@@ -598,20 +605,70 @@ def _slope(weighted: str, objective: str) -> float:
     return -0.003 * (1 + len(weighted + objective) % 3)
 
 
-def _weights() -> tuple[WeightSweep, ...]:
-    sweeps = []
-    for name, *_ in OBJECTIVES:
-        points = []
-        for factor in (0.0, 0.5, 1.0, 2.0, 4.0):
-            step = np.log2(max(factor, 0.3))
-            values = tuple(
-                Named(other, base * (1 + step * _slope(name, other))) for other, _, base, _ in OBJECTIVES
-            )
-            points.append(
-                WeightPoint(factor, 0.548 - (0.06 if name == "reachability" else -0.02) * step, values)
-            )
-        sweeps.append(WeightSweep(name, tuple(points)))
-    return tuple(sweeps)
+def _tradeoffs() -> TradeOffs:
+    def value(weighted: str, name: str, base: float, factor: float) -> PointValue:
+        move = base * np.log2(max(factor, 0.15)) * _slope(weighted, name)
+        told: Judgement = (
+            "reference" if factor == 1 else "cannot_tell" if abs(move) < 0.01 * base else "better"
+        )
+        return PointValue(name, around(base + move, 0.05 * base), around(move, 0.4 * abs(move)), told)
+
+    def point(weighted: str, weight: float, factor: float) -> WeightPoint:
+        aims = (("utility", 0.4127), *((name, base) for name, _, base, _ in OBJECTIVES))
+        values = tuple(value(weighted, name, base, factor) for name, base in aims)
+        doubt = "thin overlap: 40 of 412,380" if factor == 8 and weighted == "conversion" else ""
+        return WeightPoint(factor, weight * factor, 0.0213, 0.548 - 0.01 * factor, values, doubt)
+
+    factors = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+    sweeps = tuple(
+        WeightSweep(name, tuple(point(name, weight, factor) for factor in factors))
+        for (name, *_), weight in zip(OBJECTIVES, (1.0, 0.002, 0.1, 3.0), strict=False)
+    )
+    choice = WeightChoice(
+        (Named("reachability", 0.002),),
+        5,
+        25,
+        "5 of 25 points keep reachability 0.002 with confidence; the best utility has reachability x 4.",
+        "reachability",
+        4.0,
+        12.0,
+        0.0213,
+    )
+    return TradeOffs(sweeps, 0.95, choice=choice)
+
+
+def _journeys() -> Journeys:
+    stages, shares = ("new", "growing", "steady", "at risk", "dormant"), (0.12, 0.2, 0.43, 0.17, 0.08)
+    stay = (0.76, 0.31, 0.78, 0.64, 0.91)
+    flows = tuple(
+        Flow(
+            start,
+            end,
+            around(stay[k] if start == end else (1 - stay[k]) / 4, 0.006),
+            around(0.004 if (start, end) == ("at risk", "steady") else 0.0004, 0.002),
+            "more" if (start, end) == ("at risk", "steady") else "cannot_tell",
+        )
+        for k, start in enumerate(stages)
+        for end in stages
+    )
+    everyone = tuple(
+        Flow("everyone", end, around(share, 0.003), around(0.0, 0.002), "cannot_tell")
+        for end, share in zip(stages, shares, strict=True)
+    )
+    values = tuple(
+        StageValue(
+            stage,
+            name,
+            unit,
+            around(base * (1 + k / 5), base / 20),
+            around(base / 90, base / 50),
+            "cannot_tell",
+        )
+        for name, unit, base, _ in OBJECTIVES
+        for k, stage in enumerate(stages)
+    )
+    named = tuple(Named(name, share) for name, share in zip(stages, shares, strict=True))
+    return Journeys("7d", 312_004, named, (*flows, *everyone), values)
 
 
 def bare() -> Facts:
@@ -650,7 +707,22 @@ def unknown() -> Facts:
         schedule=Schedule("2026-01-01T00:00:00Z", 0, 0, 0, hours=(HourRow("push", (0,) * 24),)),
         budgets=nothing_known()[0],
         curves=(nothing_known()[1],),
-        weights=(WeightSweep("x", (WeightPoint(2.0, nan, (Named("x", nan),)),)),),
+        tradeoffs=TradeOffs(
+            (
+                WeightSweep(
+                    "x",
+                    (WeightPoint(1.0, nan, nan, nan, (PointValue("x", nothing, nothing, "reference"),)),),
+                ),
+            ),
+            0.95,
+        ),
+        journeys=Journeys(
+            "7d",
+            0,
+            (Named("new", nan),),
+            (Flow("new", "new", nothing, nothing, "do_not_trust"),),
+            (StageValue("new", "x", "rate", nothing, nothing, "do_not_trust"),),
+        ),
         stages=(Stage("plan", nan),),
     )
 

@@ -1,13 +1,58 @@
 from __future__ import annotations
 
+import re
 from itertools import pairwise
+from math import nan
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homing.report.canvas import axes, figure, fit, spread, text_width, to_svg
+from homing.report.canvas import INK, axes, figure, fit, spread, text_width, to_svg
+from homing.report.facts import Estimate
+from homing.report.plots.curves import Panel, Path, curves, paths
+from homing.report.plots.matrix import matrix
 from homing.report.plots.ticks import tick_texts, ticks
+
+
+def test_curves_mark_today_and_what_is_not_to_be_trusted() -> None:
+    estimates = [Estimate(1.0, 0.9, 1.1), Estimate(2.0, 2.0, 2.0), Estimate(90.0, nan, nan)]
+    panel = Panel("clicks", estimates, "number", [True, True, False], guardrail=2.5)
+    svg = to_svg(curves([panel] * 5, ["×0", "×1", "×8"], 1, 800), "id", "title", "text")
+    assert svg.count(">clicks<") == 5
+    assert svg.count(">×8<") == 5
+    assert 'height="128"' in svg  # five panels in one row
+    assert 'height="392"' in to_svg(curves([panel] * 5, ["×0", "×1", "×8"], 1, 348), "id", "title", "text")
+    assert "stroke-dasharray: 1,2" in svg or "stroke-dasharray: 1.4,2.8" in svg  # the guardrail
+    ends = drawn_ticks(svg)
+    assert max(ends) < 10  # what is not to be trusted is not part of the scale
+
+
+def drawn_ticks(svg: str) -> list[float]:
+    return [float(text) for text in re.findall(r">(\d+\.?\d*)</text>", svg)]
+
+
+def test_paths_name_their_ends_on_the_side_where_there_is_room() -> None:
+    points = [(Estimate(k, k - 0.1, k + 0.1), Estimate(-k, -k, -k)) for k in (1.0, 2.0, 3.0)]
+    drawn = paths(
+        [Path(["×1", "opt-outs ×4", "×8"], INK, points, [True, True, False])],
+        384,
+        ("rate", "number"),
+        ("opt-outs", "clicks"),
+        here=(1.0, -1.0),
+    )
+    svg = to_svg(drawn, "id", "title", "text")
+    assert re.search(r"text-anchor: end[^>]*>opt-outs ×4<", svg)
+
+
+def test_a_matrix_shows_what_fits() -> None:
+    rows = [("steady", "43 %"), ("new", "")]
+    texts = [[("78 %", "+0.4 pp"), ("22 %", "")], [("1 %", ""), ("", "")]]
+    svg = to_svg(matrix(rows, ["steady", "gone"], [[0.78, 0.22], [0.01, nan]], texts, 348), "id", "t", "d")
+    assert [word for word in ("78 %", "+0.4 pp", "22 %", "43 %", "gone") if f">{word}<" not in svg] == []
+    assert svg.count("fill: var(--accent)") == 3  # none for what is not known
+    narrow = to_svg(matrix(rows, ["steady", "gone"], [[0.78, 0.22], [0.01, nan]], texts, 80), "id", "t", "d")
+    assert "+0.4 pp" not in narrow
 
 
 def test_spread_by_hand() -> None:

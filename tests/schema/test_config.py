@@ -80,6 +80,7 @@ def test_all_problems_come_at_once() -> None:
         ('[slots]\nlength = "0s"', "slots.length == '0s', must be over 0"),
         ('[slots]\nlength = "25h"', "slots.length == '25h', must be over 0 and at most 1d"),
         ('[slots]\nhorizon = "0d"', "slots.horizon == '0d', must be over 0"),
+        ('[evaluation]\njourney = "0d"', "journey == '0d', must be over 0"),
         ('[objectives.a]\nevent = "convertd"', "did you mean 'converted'?"),
         ('[objectives.a]\nevent = "zzz"', "declare it in events.types"),
         ('[state]\nrhythm = "walks"', "state.rhythm == 'walks' is no event type"),

@@ -16,6 +16,7 @@ from homing.app.options import opened as _open
 from homing.app.options import parsed_time as _time
 from homing.app.options import printed as _print
 from homing.app.options import progress_bars as _bars
+from homing.app.tradeoff import journeys, tradeoff
 
 if TYPE_CHECKING:
     from homing.lifecycle.evaluate import Evaluated
@@ -135,6 +136,8 @@ def evaluate(
 
 
 app.command("evaluate-log")(evaluate_log)
+app.command("tradeoff")(tradeoff)
+app.command("journeys")(journeys)
 
 
 @app.command()

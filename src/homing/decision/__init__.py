@@ -7,7 +7,7 @@ from homing.decision.draws import draw, uniforms_and_ids
 from homing.decision.online import Meter, decide_now
 from homing.decision.policies import Constant, Context, Hold, Policy, Softmax, Uniform
 from homing.decision.shared_limits import Prices, SharedLimits
-from homing.decision.softmax import resolve_temperature, softmax, utility
+from homing.decision.softmax import best_share, resolve_temperature, softmax, utility
 
 __all__ = [
     "Constant",
@@ -19,6 +19,7 @@ __all__ = [
     "SharedLimits",
     "Softmax",
     "Uniform",
+    "best_share",
     "build_candidates",
     "candidate_set_hash",
     "decide",

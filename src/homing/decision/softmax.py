@@ -88,25 +88,47 @@ def resolve_temperature(utility: NDArray[np.float64], offsets: NDArray[np.int64]
     Raises:
         InputError: no row has more than one candidate.
     """
-    counts = np.diff(offsets)
-    choice = counts > 1
-    if not choice.any():
+    if not (np.diff(offsets) > 1).any():
         raise InputError(
             "exploration.temperature == 'auto' needs decisions with more than one candidate, and there are "
             "none; bring opportunities, or set exploration.temperature to a number"
         )
-    gap = _below_best(utility, offsets)[np.repeat(choice, counts)]
-    first = np.cumsum(counts[choice]) - counts[choice]
+    gap, first = _gaps(utility, offsets)
     distinct = -gap[gap < 0]
     if len(distinct) == 0:
         return 1.0
     low, high = np.log(distinct.min()) - 5, np.log(distinct.max()) + 15
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        with np.errstate(over="ignore"):
-            share = np.mean(1 / np.add.reduceat(np.exp(gap / np.exp(middle)), first))
+        share = _share(gap, first, np.exp(middle))
         low, high = (middle, high) if share > best_share else (low, middle)
     return float(np.exp((low + high) / 2))
+
+
+def best_share(utility: NDArray[np.float64], offsets: NDArray[np.int64], temperature: float) -> float:
+    """Return the mean probability of a set's best candidate, as `resolve_temperature` counts it.
+
+    Args:
+        utility: float64 [n], finite.
+        offsets: int64 [rows + 1]; some row has more than one candidate.
+        temperature: in units of utility, > 0.
+    """
+    return _share(*_gaps(utility, offsets), temperature)
+
+
+def _gaps(
+    utility: NDArray[np.float64], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return how far candidates of sets with a choice are below their best, and where the sets begin."""
+    counts = np.diff(offsets)
+    choice = counts > 1
+    gap = _below_best(utility, offsets)[np.repeat(choice, counts)]
+    return gap, np.cumsum(counts[choice]) - counts[choice]
+
+
+def _share(gap: NDArray[np.float64], first: NDArray[np.int64], temperature: float) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.mean(1 / np.add.reduceat(np.exp(gap / temperature), first)))
 
 
 def _weighted(columns: NDArray[np.floating[Any]], weights: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

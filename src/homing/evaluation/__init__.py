@@ -2,7 +2,7 @@
 
 from homing.evaluation.choosing.gate import Gate, Guardrail, gate
 from homing.evaluation.choosing.ranking import TopK, top_k
-from homing.evaluation.choosing.segments import Segment, by_segment
+from homing.evaluation.choosing.segments import Segment, by_segment, segment_mean
 from homing.evaluation.choosing.tuning import (
     Selection,
     bias_against,
@@ -52,6 +52,7 @@ from homing.evaluation.inputs import policy_mean
 from homing.evaluation.intervals.bootstrap import bootstrap, resampled_values
 from homing.evaluation.intervals.bounds import confidence_sequence, empirical_bernstein
 from homing.evaluation.intervals.sequences import WeightSequence, weight_sequence
+from homing.evaluation.intervals.simultaneous import simultaneous
 from homing.evaluation.quality.calibration import (
     CalibrationCurve,
     auc,
@@ -142,11 +143,13 @@ __all__ = [
     "qini_curve",
     "resampled_values",
     "same_embedding",
+    "segment_mean",
     "select_by_mse",
     "select_by_slope",
     "select_embedding",
     "shrink",
     "shrinkage_grid",
+    "simultaneous",
     "skill",
     "slate_ips",
     "sndr",

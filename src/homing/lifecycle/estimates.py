@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,50 +45,54 @@ def meaning_of(objective: Objective) -> str:
     return f"{what}{cause}, within {objective.window} of the decision"
 
 
-def objective_values(
-    config: Config, release: Release, names: Sequence[str], valued: Valued
-) -> tuple[ObjectiveValues, ...]:
-    """Return the utility and every objective under the logging policy and the named ones.
+@dataclass(frozen=True)
+class Target:
+    """What is estimated: an objective, or the utility of all of them."""
+
+    name: str
+    unit: Unit
+    direction: Direction
+    weights: NDArray[np.float64]  # [objectives] whose weighted sum it is
+    known: NDArray[np.bool_]  # [rows] whose outcome is complete
+    spec: Objective | None = None  # of an objective
+
+
+def targets(config: Config, release: Release, valued: Valued) -> tuple[Target, ...]:
+    """Return the utility and every objective.
 
     Where a single objective has a weight, it is the utility, and comes first.
     """
-    weights = release.weights
-    tables = []
+    weights, found = release.weights, []
     if np.count_nonzero(weights) != 1:
         known: NDArray[np.bool_] = np.all(np.isfinite(valued.outcome), axis=1)
-        tables.append(_table(config, names, valued, known, weights, UTILITY, "number", "up"))
-    for k in np.argsort(weights == 0, kind="stable").tolist() if not tables else range(len(weights)):
+        found.append(Target(UTILITY, "number", "up", weights, known))
+    for k in np.argsort(weights == 0, kind="stable").tolist() if not found else range(len(weights)):
         name = release.objectives[k]
         objective = config.objectives[name]
         known = np.isfinite(valued.outcome[:, k])
         only = np.eye(len(weights))[k]
-        table = _table(
-            config, names, valued, known, only, name, unit_of(objective), objective.direction, objective
-        )
-        tables.append(table)
-    return tuple(tables)
+        found.append(Target(name, unit_of(objective), objective.direction, only, known, objective))
+    return tuple(found)
 
 
-def _table(
-    config: Config,
-    names: Sequence[str],
-    valued: Valued,
-    known: NDArray[np.bool_],
-    weights: NDArray[np.float64],
-    objective: str,
-    unit: Unit,
-    direction: Direction,
-    spec: Objective | None = None,
-) -> ObjectiveValues:
+def objective_values(
+    config: Config, release: Release, names: Sequence[str], valued: Valued
+) -> tuple[ObjectiveValues, ...]:
+    """Return the utility and every objective under the logging policy and the named ones."""
+    return tuple(_table(config, names, valued, target) for target in targets(config, release, valued))
+
+
+def _table(config: Config, names: Sequence[str], valued: Valued, target: Target) -> ObjectiveValues:
     policies: tuple[PolicyValue, ...] = ()
-    if known.any():
-        policies = _policies(config, names, valued, known, weights, direction)
-    parts = [f"{w:g} x {n}" for n, w in zip(config.objectives, weights, strict=True) if w]
+    if target.known.any():
+        policies = _policies(config, names, valued, target)
+    spec = target.spec
+    parts = [f"{w:g} x {n}" for n, w in zip(config.objectives, target.weights, strict=True) if w]
     return ObjectiveValues(
-        objective=objective,
-        unit=unit,
+        objective=target.name,
+        unit=target.unit,
         policies=policies,
-        direction=direction,
+        direction=target.direction,
         weight=spec.weight if spec else np.nan,
         guardrail=spec.guardrail if spec else None,
         meaning=meaning_of(spec) if spec else " + ".join(parts).replace("+ -", "- "),
@@ -95,13 +100,9 @@ def _table(
 
 
 def _policies(
-    config: Config,
-    names: Sequence[str],
-    valued: Valued,
-    known: NDArray[np.bool_],
-    weights: NDArray[np.float64],
-    direction: Direction,
+    config: Config, names: Sequence[str], valued: Valued, target: Target
 ) -> tuple[PolicyValue, ...]:
+    known, weights, direction = target.known, target.weights, target.direction
     settings, clusters = config.evaluation, cluster(valued.user[known], int(known.sum()))
     thresholds = Thresholds.of(settings)
     outcome, fitted = worth(valued.outcome[known], weights), worth(valued.fitted[known], weights)
@@ -180,24 +181,62 @@ def _estimators(
     confidence: float,
     thresholds: Thresholds,
 ) -> dict[str, evaluation.Estimate]:
-    # the sum over candidates was taken in replay, so each row stands for one candidate of probability 1
-    certain, offsets = np.ones(len(outcome)), np.arange(len(outcome) + 1)
+    certain, offsets = _summed(len(outcome))
     return {
         "IPS": evaluation.ips(outcome, weight, clusters, confidence=confidence, thresholds=thresholds),
         "SNIPS": evaluation.snips(outcome, weight, clusters, confidence=confidence, thresholds=thresholds),
         "DM": evaluation.dm(certain, offsets, direct, clusters, confidence=confidence),
-        "DR": evaluation.dr(
-            outcome,
-            weight,
-            certain,
-            direct,
-            fitted,
-            offsets,
-            clusters,
-            confidence=confidence,
-            thresholds=thresholds,
-        ),
+        "DR": _doubly_robust(outcome, fitted, direct, weight, clusters, confidence, thresholds),
     }
+
+
+def _doubly_robust(
+    outcome: NDArray[np.float64],
+    fitted: NDArray[np.float64],
+    direct: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    clusters: Clusters,
+    confidence: float,
+    thresholds: Thresholds,
+) -> evaluation.Estimate:
+    certain, offsets = _summed(len(outcome))
+    return evaluation.dr(
+        outcome,
+        weight,
+        certain,
+        direct,
+        fitted,
+        offsets,
+        clusters,
+        confidence=confidence,
+        thresholds=thresholds,
+    )
+
+
+def _summed(rows: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return probabilities and offsets of one candidate a row: replay took the sum over candidates."""
+    return np.ones(rows), np.arange(rows + 1)
+
+
+def doubly_robust(
+    config: Config, valued: Valued, target: Target, policies: Sequence[int]
+) -> list[evaluation.Estimate]:
+    """Return the DR estimate of each policy, by its place among those that were valued; of the same users."""
+    known, weights = np.flatnonzero(target.known), target.weights
+    outcome, fitted = worth(valued.outcome[known], weights), worth(valued.fitted[known], weights)
+    clusters = cluster(valued.user[known], len(known))
+    return [
+        _doubly_robust(
+            outcome,
+            fitted,
+            worth(valued.direct[known, policy], weights),
+            valued.weight[known, policy].astype(np.float64),
+            clusters,
+            config.evaluation.confidence,
+            Thresholds.of(config.evaluation),
+        )
+        for policy in policies
+    ]
 
 
 def best_constant(tables: Sequence[ObjectiveValues]) -> str | None:

@@ -4,7 +4,8 @@
 2. Fit an outcome model on folds of users, so that no decision is predicted by a model that saw its user.
 3. Replay every decision's candidates; value them under every policy, under budgets with prices of these sets.
 4. Estimate each objective and the utility: IPS, SNIPS, DM, DR; differences paired by user.
-5. Check what the estimates rest on: overlap, propensities, the replay itself, the model, the users.
+5. Look at other weights, and at users' journeys.
+6. Check what the estimates rest on: overlap, propensities, the replay itself, the model, the users.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision import Policy, Softmax
+from homing.decision import Policy
 from homing.evaluation import folds_by_user
 from homing.lifecycle.alerts import evaluation_alerts, soundness
 from homing.lifecycle.estimates import compare_logs, objective_values
 from homing.lifecycle.held_out_prices import with_prices
 from homing.lifecycle.horizons import over_horizons
+from homing.lifecycle.journeys import find_journeys
 from homing.lifecycle.policies import ALIASES, logging_releases, make_policy, policy_names
 from homing.lifecycle.population import Portrait, todays_users
 from homing.lifecycle.progress import Progress, Silent, Timings
@@ -31,6 +33,7 @@ from homing.lifecycle.replay import observed_until
 from homing.lifecycle.segments import gate_of, segment_gains
 from homing.lifecycle.shift import population_shift
 from homing.lifecycle.splits import LEFT_OUT, TEST
+from homing.lifecycle.tradeoff import with_choice
 from homing.lifecycle.train import heads_of
 from homing.lifecycle.valuation import (
     Agreement,
@@ -41,12 +44,12 @@ from homing.lifecycle.valuation import (
     gather_chosen,
     value_decisions,
 )
-from homing.report.facts import Health, Named, Population, Truth, Values, WeightPoint, WeightSweep
+from homing.lifecycle.weights import Reweighted, weight_family, weight_sweeps
+from homing.report.facts import Health, Population, Truth, Values
 from homing.schema import Decisions, Features, Reason, Shard, Vocabularies
 from homing.schema.times import MISSING, parse_duration
 from homing.store import Workspace, load_shard, table_spans
 
-_FACTORS = (0.0, 0.5, 1.0, 2.0, 4.0)  # by which each weight is multiplied in turn
 _FEW_LOGS = 4  # so many logging policies are compared with each other, and modelled apart
 
 
@@ -94,7 +97,6 @@ def evaluate(
         for name in dict.fromkeys(names)
         if name != "logging"
     ]
-    sweep = [policy for k in range(len(release.objectives)) for policy in _reweighted(release, k)]
 
     watermark = observed_until(workspace)
     shortest = min(
@@ -123,8 +125,11 @@ def evaluate(
         predict = _cross_fit(release, chosen, compared, progress)
     portrait = Portrait.choose(release.view, _history(workspace, shards, is_test), watermark)
     few = len(vocabularies.messages) if len(vocabularies.messages) <= _FEW_LOGS else 0
+    with timings.measure("weights"):
+        family = weight_family(workspace, release)
     with timings.measure("prices"):
-        priced = with_prices(workspace, release, [*named, *sweep], is_test, logs)
+        everyone = [*named, *(one.policy for one in family)]
+        priced = with_prices(workspace, release, everyone, is_test, logs)
     named = list(priced.policies[: len(named)])
     with timings.measure("policies"):
         valued, agreement = value_decisions(
@@ -152,6 +157,7 @@ def evaluate(
             release,
             vocabularies,
             named,
+            family,
             valued,
             held_out,
             agreement,
@@ -186,6 +192,7 @@ def _conclude(
     release: Release,
     vocabularies: Vocabularies,
     named: Sequence[Policy],
+    family: Sequence[Reweighted],
     valued: Valued,
     held_out: Valued,
     agreement: Agreement,
@@ -211,6 +218,7 @@ def _conclude(
         truth = compare_logs(
             config, release, vocabularies, [policy.name for policy in named], valued, compared
         )
+    tradeoffs = weight_sweeps(config, release, held_out, learned, family, len(named))
     facts = stage_facts(
         workspace,
         "evaluate",
@@ -219,7 +227,8 @@ def _conclude(
         values=values,
         quality=model_quality(config, release, held_out),
         truth=truth,
-        weights=_sweeps(release, held_out, len(named)),
+        tradeoffs=with_choice(tradeoffs, values, config),
+        journeys=find_journeys(config, release, held_out, learned),
         uplift=qini_curves(config, release, vocabularies, held_out) or None,
         alerts=evaluation_alerts(values, truth, agreement, faults, release.model.summary.constant, unmet),
         health=Health(tables=(), propensity=checks),
@@ -297,29 +306,3 @@ def _cross_fit(release: Release, chosen: Chosen, compared: Sequence[int], progre
 def _part_of(progress: Progress, place: int, parts: int) -> Callable[[float, str], None]:
     """Return a listener that shows one of several fits as its part of one step."""
     return lambda done, note: progress.update("cross-fit", (place + done) / parts, note)
-
-
-def _reweighted(release: Release, objective: int) -> list[Policy]:
-    """Return the deployed policy with one weight multiplied by each factor."""
-    policies: list[Policy] = []
-    for factor in _FACTORS:
-        weights = release.weights
-        weights[objective] *= factor
-        name = f"{release.objectives[objective]} x {factor:g}"
-        policies.append(Softmax(name, weights, release.temperature, release.config.exploration.floor))
-    return policies
-
-
-def _sweeps(release: Release, valued: Valued, first: int) -> tuple[WeightSweep, ...]:
-    """Return what multiplying each weight does, by DM: the noise of DR is larger than these changes."""
-    sweeps, policy = [], first
-    for objective in release.objectives:
-        points = []
-        for factor in _FACTORS:
-            worth = valued.direct[:, policy].mean(axis=0, dtype=np.float64)
-            share = float(valued.send[:, policy].mean(dtype=np.float64))
-            named = (Named(name, float(v)) for name, v in zip(release.objectives, worth, strict=True))
-            points.append(WeightPoint(factor, share, tuple(named)))
-            policy += 1
-        sweeps.append(WeightSweep(objective, tuple(points)))
-    return tuple(sweeps)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from homing.engine import over_shards, worker_count
 from homing.lifecycle.progress import Progress
-from homing.lifecycle.replay import View
-from homing.schema import Candidates, Features, Instants, Shard
+from homing.lifecycle.replay import View, holds
+from homing.schema import Features, Instants, Shard
 from homing.schema.times import DAY, MISSING
-from homing.state import StateLayout, ZoneTable, local_hour_of_week
+from homing.state import StateLayout
 from homing.store import Workspace, load_shard
 
 _MOST = 50_000  # users of today that are looked at
@@ -90,8 +90,9 @@ def todays_users(workspace: Workspace, view: View, portrait: Portrait, at: int, 
         # the low word chose the partition; of the other, the high bits
         kept = (shard.users.hash[:, 1] / _WORD < share) & ((signed_up <= at) | (signed_up == MISSING))
         user = np.flatnonzero(kept).astype(np.int32)
-        holds = _holds(shard, user, at)
-        return Today(portrait.of(shard, view.features(shard, holds), user), shard.users.categorical[user])
+        rows = Instants(user, np.full(len(user), at, np.int64))
+        people = portrait.of(shard, view.features(shard, holds(shard, rows)), user)
+        return Today(people, shard.users.categorical[user])
 
     parts = []
     for partition, part in enumerate(
@@ -100,22 +101,6 @@ def todays_users(workspace: Workspace, view: View, portrait: Portrait, at: int, 
         parts.append(part)
         progress.update("today", (partition + 1) / partitions)
     return Today(np.concatenate([p.people for p in parts]), np.concatenate([p.traits for p in parts]))
-
-
-def _holds(shard: Shard, user: NDArray[np.int32], at: int) -> Candidates:
-    """Return a set of hold alone for each user, for features need a set."""
-    rows, none = Instants(user, np.full(len(user), at, np.int64)), np.full(len(user), -1, np.int32)
-    zones = ZoneTable.build(shard.vocabularies.zones.names, at, at)
-    return Candidates(
-        rows=rows,
-        offsets=np.arange(len(user) + 1, dtype=np.int64),
-        opportunity=none,
-        message=none,
-        channel=none.astype(np.int16),
-        slot_start=rows.at,
-        slot_end=rows.at,
-        hour_of_week=local_hour_of_week(shard.users.zone[user], rows.at, zones),
-    )
 
 
 def _settled(layout: StateLayout, history: int) -> Sequence[str]:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision.replay import instants_of
-from homing.schema import Candidates, Config, Features, FeatureSpec, Shard
+from homing.schema import Candidates, Config, Features, FeatureSpec, Instants, Shard
 from homing.schema.times import parse_time
-from homing.state import StateLayout, ZoneTable, build_features, fold, local_hour_of_week, outcomes
+from homing.state import StateLayout, ZoneTable, build_features, fold, local_hour_of_week, outcomes, stages
 from homing.store import Workspace
 
 _BATCH = 8_000  # rows
@@ -67,6 +67,37 @@ def chosen_candidates(shard: Shard, row: NDArray[np.int64]) -> Candidates:
         slot_end=np.where(held, rows.at, log.slot_end[row]),
         hour_of_week=local_hour_of_week(shard.users.zone[rows.user], start, table),
     )
+
+
+def holds(shard: Shard, rows: Instants) -> Candidates:
+    """Return a set of hold alone for each row, for features need a set."""
+    none = np.full(len(rows), -1, np.int32)
+    zones = ZoneTable.build(
+        shard.vocabularies.zones.names, int(rows.at.min(initial=0)), int(rows.at.max(initial=0))
+    )
+    return Candidates(
+        rows=rows,
+        offsets=np.arange(len(rows) + 1, dtype=np.int64),
+        opportunity=none,
+        message=none,
+        channel=none.astype(np.int16),
+        slot_start=rows.at,
+        slot_end=rows.at,
+        hour_of_week=local_hour_of_week(shard.users.zone[rows.user], rows.at, zones),
+    )
+
+
+def stages_at(shard: Shard, view: View, rows: Instants, watermark: int) -> NDArray[np.int8]:
+    """Return the lifecycle stage of each row's user as of its instant: int8 [rows], a place in `STAGES`.
+
+    -1 where the instant passes the watermark, so that it cannot be known yet.
+    """
+    found = np.full(len(rows), -1, np.int8)
+    known = np.flatnonzero(rows.at <= watermark)
+    instants = Instants(rows.user[known], rows.at[known])
+    for part, features in view.batches(shard, holds(shard, instants)):
+        found[known[part]] = stages(features, view.layout)
+    return found
 
 
 def outcomes_of(shard: Shard, row: NDArray[np.int64], config: Config, watermark: int) -> NDArray[np.float32]:

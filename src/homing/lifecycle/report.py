@@ -84,7 +84,8 @@ def gather_facts(workspace: Workspace, progress: Progress | None = None) -> Fact
             "schedule",
             "budgets",
             "curves",
-            "weights",
+            "tradeoffs",
+            "journeys",
         ):
             if getattr(record, field) is not None:
                 sections[field] = getattr(record, field)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import resolve_temperature, utility
+from homing.decision.ragged import offsets_of
 from homing.decision.replay import batches, replay
 from homing.engine import over_shards, worker_count
 from homing.evaluation import folds_by_user
@@ -210,8 +211,7 @@ def _temperatures(
         given = float(config.exploration.temperature)
         scale = np.where(weights == 0, 1.0, np.abs(weights))
         return given, tuple(float(t) for t in given / scale)
-    values, counts = _values_on_calibration(workspace, view, model, split)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    values, offsets = values_on_calibration(workspace, view, model, split)
     share = config.exploration.best_share
     progress.update("temperature", 1.0)
     overall = resolve_temperature(utility(values, weights), offsets, share)
@@ -222,11 +222,23 @@ def _temperatures(
     return overall, tuple(single)
 
 
-def _values_on_calibration(
-    workspace: Workspace, view: View, model: ResponseModel | LongTermModel, split: Split
+def values_on_calibration(
+    workspace: Workspace,
+    view: View,
+    model: ResponseModel | LongTermModel,
+    split: Split,
+    wanted: int = _TEMPERATURE_ROWS,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return values [n, objectives] and candidates [rows] of a sample of calibration decisions."""
-    values, counts, wanted = [], [], _TEMPERATURE_ROWS
+    """Return values [n, objectives] and offsets [rows + 1] of the sets of some calibration decisions.
+
+    Args:
+        workspace: whose log is replayed.
+        view: of the release.
+        model: that gives values.
+        split: of the decisions.
+        wanted: how many decisions.
+    """
+    values, counts = [], []
     for partition in range(workspace.ledger.partitions):
         if wanted <= 0:
             break
@@ -237,4 +249,4 @@ def _values_on_calibration(
         values.append(model.predict(view.features(shard, candidates)))
         counts.append(candidates.counts)
         wanted -= len(row)
-    return np.concatenate(values), np.concatenate(counts)
+    return np.concatenate(values), offsets_of(np.concatenate(counts))

@@ -20,8 +20,9 @@ from homing.lifecycle.horizons import over_horizons
 from homing.lifecycle.population import Portrait
 from homing.lifecycle.progress import Progress
 from homing.lifecycle.release import Release
-from homing.lifecycle.replay import View, chosen_candidates, observed_until, outcomes_of
-from homing.schema import Candidates, Features, InputError, Shard
+from homing.lifecycle.replay import View, chosen_candidates, observed_until, outcomes_of, stages_at
+from homing.schema import Candidates, Features, InputError, Instants, Shard
+from homing.schema.times import parse_duration
 from homing.state import stages
 from homing.store import Workspace, load_shard
 
@@ -64,6 +65,7 @@ class Valued:
     people: NDArray[np.float32]  # [rows, columns] of the user, as a `Portrait` shows them
     traits: NDArray[np.int32]  # [rows, features] code of the user's categorical features, -1: missing
     stage: NDArray[np.int8]  # [rows] of the user's lifecycle, a place in STAGES
+    later: NDArray[np.int8]  # [rows] the same after `evaluation.journey`, -1: not known yet
     domains: NDArray[np.bool_]  # [rows, domains] whether the domain has a candidate
     lift: NDArray[np.float32]  # [rows, messages, objectives] expected beyond hold; NaN: not eligible
 
@@ -153,6 +155,7 @@ def value_decisions(
         progress: where to report.
     """
     watermark, partitions = observed_until(workspace), workspace.ledger.partitions
+    journey = parse_duration(workspace.config.evaluation.journey)
 
     def of_shard(partition: int) -> list[tuple[Valued, Agreement]]:
         shard = load_shard(workspace, partition).shard
@@ -190,6 +193,9 @@ def value_decisions(
                 people=portrait.of(shard, features, user),
                 traits=shard.users.categorical[user],
                 stage=stages(features, release.view.layout),
+                later=stages_at(
+                    shard, release.view, Instants(user, log.epoch_at[seen.row] + journey), watermark
+                ),
                 domains=_domains(seen.candidates, shard),
                 lift=_lift(seen.candidates.message, seen.candidates.row, values, starts, lift_messages),
             )

@@ -20,12 +20,14 @@ from homing.report.sections.budgets import budgets_section
 from homing.report.sections.data import funnel_section, health_section
 from homing.report.sections.experiment import experiment_sections, experiment_tiles
 from homing.report.sections.holdout import holdout_sections, holdout_tiles
+from homing.report.sections.journeys import journeys_section
 from homing.report.sections.leaderboard import leaderboard_sections, leaderboard_tiles
 from homing.report.sections.quality import quality_section
 from homing.report.sections.run import reading_section, stages_section
-from homing.report.sections.schedule import schedule_section, weights_section
+from homing.report.sections.schedule import schedule_section
 from homing.report.sections.trial import trial_section
 from homing.report.sections.values import truth_section, uplift_section, values_section
+from homing.report.sections.weights import weights_section
 from homing.report.view import Picture, Section, Table, Text, Tile, Tiles
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -129,9 +131,8 @@ def _sections(facts: Facts) -> tuple[Section, ...]:
         funnel_section(facts.funnel)
         if facts.funnel is not None
         else Section("funnel", "Funnel", command="homing plan --at TIME"),
-        weights_section(facts.weights, facts.values)
-        if facts.weights
-        else Section("weights", "If weights changed", command="homing evaluate"),
+        weights_section(facts.tradeoffs, facts.values) if facts.tradeoffs else None,
+        journeys_section(facts.journeys) if facts.journeys else None,
         quality_section(facts.quality)
         if facts.quality is not None
         else Section("model", "Model", command="homing train"),

@@ -232,12 +232,22 @@ class Evaluation(Section):
     confidence: float = Field(0.95, gt=0, lt=1, description="Confidence of every interval.")
     folds: int = Field(2, ge=2, le=20, description="Folds, by user, of the cross-fitted outcome model.")
     bootstrap: int = Field(500, ge=0, description="Bootstrap replications, by user; 0 for none.")
+    journey: Duration = Field(
+        "7d", description="How long after a decision its user's lifecycle stage is looked at again."
+    )
     min_effective_share: Share = Field(
         0.02, description="Warn when the effective sample size is under this share of the decisions."
     )
     min_effective_size: float = Field(
         200, ge=0, description="Warn when the effective sample size is under this many decisions."
     )
+
+    @field_validator("journey")
+    @classmethod
+    def _takes_time(cls, value: str) -> str:
+        if parse_duration(value) <= 0:
+            raise ValueError(f"journey == {value!r}, must be over 0")
+        return value
 
 
 class Exclusions(Section):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from homing.evaluation.diagnostics.overlap import Thresholds, overlap_of_totals
 from homing.evaluation.diagnostics.tail import largest_values, tail_size
 from homing.evaluation.estimate import FEW_USERS, Estimate, Ratio, estimate_from
 from homing.evaluation.inputs import Floats, finite, one_dimensional, weights
-from homing.evaluation.intervals.bootstrap import resampled_values
+from homing.evaluation.intervals.simultaneous import simultaneous
 from homing.schema.errors import InputError
 from homing.statistics import benjamini_hochberg, two_sided
 
@@ -86,21 +85,17 @@ def by_segment(
             f"segments has {len(parts):,} segments, must have at most {_MOST}; merge the rare ones"
         )
     found = [
-        _mean(name, values, checked, code == place, users, confidence, limits)
+        segment_mean(name, values, checked, code == place, users, confidence, limits)
         for _, name, code, place in parts
     ]
-    told = [k for k, estimate in enumerate(found) if not estimate.warnings]
-    reach, z = np.full(len(parts), np.nan), np.full(len(parts), np.nan)
-    reach[told] = _critical_value([found[k] for k in told], confidence, replications, seed)
-    z[told] = [_z(found[k]) for k in told]
+    told = simultaneous(found, confidence, replications, seed)
+    z = np.array([np.nan if estimate.warnings else _z(estimate) for estimate in told])
     adjusted = benjamini_hochberg(two_sided(z))
     judged = []
     for place, (column, name, code, part) in enumerate(parts):
-        width = float(reach[place]) * found[place].std_error
-        low, high = found[place].value - width, found[place].value + width
-        estimate = replace(found[place], low=low, high=high, interval="simultaneous")
         p, share = float(adjusted[place]), float((code == part).mean())
-        judged.append(Segment(column, name, estimate, share, p, _judgement(estimate, p, direction)))
+        judgement = _judgement(told[place], p, direction)
+        judged.append(Segment(column, name, told[place], share, p, judgement))
     return tuple(judged)
 
 
@@ -112,7 +107,7 @@ def _parts(column: str, names: ArrayLike, rows: int) -> list[tuple[str, NDArray[
     return [(str(known[k]), code, k) for k in np.argsort(-counts, kind="stable").tolist()]
 
 
-def _mean(
+def segment_mean(
     name: str,
     gain: Floats,
     weight: Floats,
@@ -121,7 +116,19 @@ def _mean(
     confidence: float,
     thresholds: Thresholds,
 ) -> Estimate:
-    """Return the mean gain of a segment, with what speaks against it; its users are all those of the log."""
+    """Return the mean gain in a segment, with what speaks against it: few users, thin overlap.
+
+    Its users are all those of the log, so that segments can be compared.
+
+    Args:
+        name: of the segment.
+        gain: float64 [n], in every decision of the log.
+        weight: float64 [n], >= 0, of the candidate.
+        inside: bool [n], the segment's decisions.
+        users: of all decisions.
+        confidence: of the interval.
+        thresholds: when overlap is too thin.
+    """
     counts = users.sums(inside.astype(np.float64))
     used = np.where(inside, weight, 0.0)
     top = largest_values(weight[inside], tail_size(int(counts.sum())) + 1)
@@ -137,24 +144,6 @@ def _mean(
         max_weight=seen.max_weight,
     )
     return replace(found, warnings=(*few, *seen.warnings(thresholds)))
-
-
-def _critical_value(estimates: list[Estimate], confidence: float, replications: int, seed: int) -> float:
-    """Return how many standard errors all intervals must reach to hold together.
-
-    Between one interval's value and Bonferroni's, whatever the noise of the resampling.
-    """
-    varying = [estimate for estimate in estimates if estimate.std_error > 0]
-    tail = (1 - confidence) / 2
-    single = NormalDist().inv_cdf(1 - tail)
-    if not varying:
-        return single
-    drawn = resampled_values(varying, replications, seed)
-    centred = drawn - np.array([estimate.value for estimate in varying])
-    largest = (np.abs(centred) / centred.std(axis=0)).max(axis=1)
-    return float(
-        np.clip(np.quantile(largest, confidence), single, NormalDist().inv_cdf(1 - tail / len(varying)))
-    )
 
 
 def _z(estimate: Estimate) -> float:

@@ -1,14 +1,13 @@
-"""Who gets what and when, and what other weights would change."""
+"""Who gets what and when."""
 
 from __future__ import annotations
 
 from math import nan
 
-from homing.report.canvas import ACCENT, CYCLE, MUTED, NEUTRAL
-from homing.report.facts import Count, Estimate, Expected, MessageShare, Schedule, Values, WeightSweep
-from homing.report.numbers import compact, count, moment, percent, significant
+from homing.report.canvas import ACCENT, NEUTRAL
+from homing.report.facts import Count, Estimate, Expected, MessageShare, Schedule
+from homing.report.numbers import compact, count, moment, percent
 from homing.report.plots.bars import Bar, bars, heat
-from homing.report.plots.lines import Line, lines
 from homing.report.view import (
     Block,
     Cell,
@@ -21,7 +20,6 @@ from homing.report.view import (
     difference_cell,
     number_cell,
     picture,
-    slug,
 )
 
 _MOST_MESSAGES = 15
@@ -173,92 +171,6 @@ def _message_table(rows: tuple[MessageShare, ...], sends: int) -> Table:
         )
     columns = ("Message", "Sends", "Share", *(f"Expected {name}" for name in objectives))
     return Table(columns, tuple(cells), caption="Numbers: messages", folded=True)
-
-
-def weights_section(sweeps: tuple[WeightSweep, ...], values: Values | None) -> Section:
-    """Trade-offs: nothing is retrained, because values are vectors until the last moment."""
-    lead = (
-        "What the same model would do with other weights. Each panel multiplies one weight and shows by how "
-        "much every objective changes by the outcome model (DM). There are no intervals here: read the "
-        "direction and not the last digit."
-    )
-    down = [one.objective for one in values.objectives if one.direction == "down"] if values else []
-    lead += f" Less is better for {', '.join(down)}." if down else ""
-    # one colour an objective on all panels
-    names = tuple(
-        dict.fromkeys(value.name for sweep in sweeps for point in sweep.points for value in point.values)
-    )
-    colours = {name: CYCLE[place % len(CYCLE)] for place, name in enumerate(names)}
-    figures = tuple(_sweep(sweep, colours, place) for place, sweep in enumerate(sweeps))
-    table = Table(
-        ("Weight of", "Times", "Decisions that send", *names),
-        tuple(
-            (
-                Cell(sweep.objective),
-                Cell(f"×{point.factor:g}", point.factor),
-                number_cell(point.send_share, "rate"),
-                *(
-                    number_cell({value.name: value.value for value in point.values}.get(name, nan))
-                    for name in names
-                ),
-            )
-            for sweep in sweeps
-            for point in sweep.points
-        ),
-        caption="Numbers, per decision",
-        folded=True,
-        strong=frozenset(
-            place
-            for place, point in enumerate(point for sweep in sweeps for point in sweep.points)
-            if point.factor == 1
-        ),
-    )
-    return Section("weights", "If weights changed", lead, (*figures, table))
-
-
-def _sweep(sweep: WeightSweep, colours: dict[str, str], place: int) -> Picture:
-    factors = [point.factor for point in sweep.points]
-    places = range(len(factors))  # evenly spaced, because a weight of 0 has no place on a scale of ratios
-    base = next((point for point in sweep.points if point.factor == 1), None)
-    drawn = [
-        Line(
-            "sends",
-            factors,
-            _changes(sweep, None if base is None else base.send_share, None),
-            MUTED,
-            dashed=True,
-        )
-    ]
-    for name, colour in colours.items():
-        start = None if base is None else {value.name: value.value for value in base.values}.get(name)
-        drawn.append(Line(name, places, _changes(sweep, start, name), colour, marker=True))
-    return picture(
-        f"weights-{place}-{slug([sweep.objective])}",
-        f"Weight of {sweep.objective}",
-        lambda width: lines(
-            drawn,
-            width,
-            round(width * 0.68),
-            kind="change",
-            x_ticks=[(place, f"×{factor:g}") for place, factor in zip(places, factors, strict=True)],
-            y_label="change",
-        ),
-        description="; ".join(
-            f"{line.label} {percent(line.y[-1])} at {significant(factors[-1])} times the weight"
-            for line in drawn
-        ),
-        half=True,
-    )
-
-
-def _changes(sweep: WeightSweep, start: float | None, name: str | None) -> list[float]:
-    """Return relative changes against `start`, of the share of sends where `name` is None."""
-    changes = []
-    for point in sweep.points:
-        values = {value.name: value.value for value in point.values}
-        number = point.send_share if name is None else values.get(name, nan)
-        changes.append((number - start) / abs(start) if start else nan)
-    return changes
 
 
 def _share(part: int, whole: int) -> float:
