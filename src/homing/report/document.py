@@ -22,6 +22,7 @@ from homing.report.sections.leaderboard import leaderboard_sections, leaderboard
 from homing.report.sections.quality import quality_section
 from homing.report.sections.run import reading_section, stages_section
 from homing.report.sections.schedule import schedule_section, weights_section
+from homing.report.sections.selection import selection_section
 from homing.report.sections.trial import trial_section
 from homing.report.sections.values import truth_section, uplift_section, values_section
 from homing.report.view import Picture, Section, Table, Text, Tile, Tiles
@@ -125,6 +126,7 @@ def _sections(facts: Facts) -> tuple[Section, ...]:
         weights_section(facts.weights, facts.values)
         if facts.weights
         else Section("weights", "If weights changed", command="homing evaluate"),
+        selection_section(facts.selection) if facts.selection else None,
         quality_section(facts.quality)
         if facts.quality is not None
         else Section("model", "Model", command="homing train"),

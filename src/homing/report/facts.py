@@ -196,6 +196,46 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class LearnerValue:
+    """What one way to learn long-term values would gain over the log, from users whom its fit did not see."""
+
+    learner: str
+    versus_logging: Estimate  # utility of the horizon, per decision, always with its best candidate
+    judgement: Judgement
+    reason: str = ""
+    decides: bool = False  # its values are the release's
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The learners that training compared, the preferred one first."""
+
+    learners: tuple[LearnerValue, ...]
+    decisions: int  # by chance, with outcomes known over the whole horizon
+    confidence: float = 0.95
+
+    @property
+    def decides(self) -> LearnerValue:
+        """The learner whose values are the release's."""
+        return next(learner for learner in self.learners if learner.decides)
+
+    @property
+    def advice(self) -> str:
+        """One sentence where the log does not say that the release is better; empty where it does."""
+        found = self.decides
+        if found.judgement == "better":
+            return ""
+        why = {
+            "worse": "it is worse",
+            "do_not_trust": "the log does not carry an estimate",
+        }.get(found.judgement, "it cannot be told from the log's policy")
+        return (
+            f"Keep the current policy: over the horizon, no learned policy is better than the log with "
+            f"confidence ({found.learner}: {why}; {found.reason})."
+        )
+
+
+@dataclass(frozen=True)
 class EstimatorValue:
     """What one estimator says, such as IPS, SNIPS, DM or DR."""
 
@@ -523,6 +563,7 @@ class Facts:
     alerts: tuple[Alert, ...] = ()
     health: Health | None = None
     funnel: Funnel | None = None
+    selection: Selection | None = None
     quality: Quality | None = None
     values: Values | None = None
     uplift: tuple[Uplift, ...] | None = None
