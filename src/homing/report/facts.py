@@ -221,17 +221,17 @@ class Selection:
 
     @property
     def advice(self) -> str:
-        """One sentence where the log does not say that the release is better; empty where it does."""
+        """One sentence where the log does not say with confidence that the release is better, else empty."""
         found = self.decides
         if found.judgement == "better":
             return ""
-        why = {
-            "worse": "it is worse",
-            "do_not_trust": "the log does not carry an estimate",
-        }.get(found.judgement, "it cannot be told from the log's policy")
+        how = {
+            "worse": "is worse than the log",
+            "do_not_trust": "cannot be estimated from the log",
+        }.get(found.judgement, "cannot be told from the log")
         return (
-            f"Keep the current policy: over the horizon, no learned policy is better than the log with "
-            f"confidence ({found.learner}: {why}; {found.reason})."
+            f"Keep the current policy: over the horizon the learned policy ({found.learner}) {how}; "
+            f"{found.reason}."
         )
 
 

@@ -10,7 +10,8 @@ from homing.report.view import Cell, Section, Table, Text, difference_cell, judg
 MEANS = (
     "A gain is of one decision: the learner's best candidate in place of the log's choice, and the log's "
     "policy from the next epoch on. Each learner was fitted on other users than it is valued on. The first "
-    "one decides unless another is ahead of it by more than a standard error of their difference."
+    "one decides unless another is ahead of it by more than a standard error of their difference. Its "
+    "interval stands alone; those of the others hold together."
 )
 
 
