@@ -1,83 +1,98 @@
+import dataclasses
+
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from homing.lifecycle.alerts import selection_alerts
-from homing.lifecycle.selection import rank
-from homing.report.facts import Selection
-from homing.schema.config import Evaluation
-
-SETTINGS = Evaluation(min_effective_size=0, min_effective_share=0)
+from homing.lifecycle.selection import Trial, rank
 
 
-def drawn(
-    rows: int, effect: float, noise: float, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Choices 0 or 1 alike, of which 1 brings `effect`: outcomes, and weights of three learners.
-
-    The first takes each choice half of the time, the second always 0, the third always 1.
-    """
+def drawn(rows: int, truth: float, says: tuple[float, ...], seed: int) -> Trial:
+    """Hold or one send alike, which brings `truth`; each learner says what the send brings."""
     draw = np.random.default_rng(seed)
-    choice = draw.integers(0, 2, rows)
-    outcome = effect * choice + noise * draw.normal(size=rows)
-    return outcome, np.stack([np.ones(rows), 2.0 * (choice == 0), 2.0 * (choice == 1)], axis=1)
+    is_hold = draw.integers(0, 2, rows) == 0
+    sends = np.tile(says, (rows, 1))
+    return Trial(
+        user=np.arange(rows),
+        residual=truth * (~is_hold - 0.5) + draw.normal(size=rows),
+        propensity=np.full(rows, 0.5),
+        is_hold=is_hold,
+        candidates=np.full(rows, 2),
+        chosen=np.where(is_hold[:, None], 0.0, sends),
+        sends=sends,
+        best=np.maximum(sends, 0.0),
+    )
 
 
 def test_gains_by_hand() -> None:
-    # two users, four decisions; the mean is 1, so centred outcomes are 1, -1, 1, -1
-    outcome = np.array([2.0, 0.0, 2.0, 0.0])
-    weight = np.array([[1.0, 0.0], [1.0, 2.0], [1.0, 2.0], [1.0, 0.0]])
-    chosen, found = rank(("a", "b"), outcome, weight, np.array([0, 0, 1, 1]), SETTINGS)
-    assert chosen == "a"
+    trial = Trial(
+        user=np.arange(4),
+        residual=np.array([-1.0, 0.0, 1.0, 2.0]),
+        propensity=np.full(4, 0.5),
+        is_hold=np.array([True, True, False, False]),
+        candidates=np.full(4, 2),
+        chosen=np.array([[0.0], [0.0], [0.2], [0.2]]),
+        sends=np.full((4, 1), 0.2),
+        best=np.full((4, 1), 0.2),
+    )
+    found = rank(("a",), trial, 0.95)
     assert found.decisions == 4
-    first, second = (learner.versus_logging for learner in found.learners)
-    assert first.value == pytest.approx(0.0)
-    assert second.value == pytest.approx((-1 - 1 + 1 + 1) / 4)  # (w - 1) r: -1 x 1, 1 x -1, 1 x 1, -1 x -1
+    # a send brings 1.5 - (-0.5) = 2 more than hold, and the log sends half of the time
+    assert found.decides.versus_logging.value == pytest.approx(1.0)
 
 
 def test_another_learner_decides_where_it_is_ahead() -> None:
-    outcome, weight = drawn(4_000, 0.5, 1.0, seed=0)
-    chosen, found = rank(("log", "zero", "one"), outcome, weight, np.arange(4_000), SETTINGS)
-    assert chosen == "one"
-    assert [learner.judgement for learner in found.learners] == ["cannot_tell", "worse", "better"]
-    assert found.decides.versus_logging.value == pytest.approx(0.25, abs=0.1)
+    found = rank(("holds", "sends"), drawn(4_000, 0.3, (-1.0, 2.0), seed=0), 0.95)
+    holds, sends = found.learners
+    assert found.decides == sends
+    assert (holds.judgement, sends.judgement) == ("worse", "better")
+    assert sends.versus_logging.value == pytest.approx(0.15, abs=0.05)
+    assert holds.versus_logging.value == pytest.approx(-sends.versus_logging.value, rel=0.1)
     assert found.advice == ""
     assert selection_alerts(found) == ()
 
 
 def test_the_first_stands_within_a_standard_error() -> None:
-    stands = 0
-    for seed in range(100):
-        outcome, weight = drawn(400, 0.0, 1.0, seed)
-        chosen, _ = rank(("zero", "one"), outcome, weight[:, 1:], np.arange(400), SETTINGS)
-        stands += chosen == "zero"
-    assert 75 <= stands <= 93  # 84 of 100 in the mean
+    trials = (drawn(400, 0.0, (-1.0, 1.0), seed) for seed in range(200))
+    stands = sum(rank(("holds", "sends"), trial, 0.95).learners[0].decides for trial in trials)
+    assert 152 <= stands <= 184  # 168 of 200 in the mean: a normal variable is below one
 
 
 def test_without_an_effect_the_current_policy_is_kept() -> None:
-    kept = 0
-    for seed in range(200):
-        outcome, weight = drawn(400, 0.0, 1.0, seed)
-        _, found = rank(("log", "zero", "one"), outcome, weight, np.arange(400), SETTINGS)
-        kept += found.advice != ""
-    assert kept >= 194  # a third of the 5 % goes to each, and half of it is on the good side
-    (alert,) = selection_alerts(found)
-    assert alert.sentence.startswith("Keep the current policy: ")
+    found = [rank(("holds", "sends"), drawn(400, 0.0, (-1.0, 1.0), seed), 0.95) for seed in range(200)]
+    # 2.5 % of the first, and half of that of the second
+    assert sum(one.advice != "" for one in found) >= 185
+    (alert,) = selection_alerts(next(one for one in found if one.advice))
+    assert alert.sentence.startswith("Keep the current policy: over the horizon the learned policy (")
 
 
-def test_what_the_log_does_not_carry_is_not_chosen() -> None:
-    outcome, weight = drawn(4_000, 0.5, 1.0, seed=0)
-    _, trusted = rank(("log", "one"), outcome, weight[:, [0, 2]], np.arange(4_000), Evaluation())
-    thin = Evaluation(min_effective_size=3_000)  # always taking 1 has half of the decisions
-    chosen, found = rank(("log", "one"), outcome, weight[:, [0, 2]], np.arange(4_000), thin)
-    assert trusted.decides.learner == "one"
-    assert chosen == "log"
-    assert found.learners[1].judgement == "do_not_trust"
+def test_others_have_wider_intervals() -> None:
+    trial = drawn(400, 0.0, (1.0, 1.0, 1.0), seed=0)
+    one, two, three = (learner.versus_logging for learner in rank(("a", "b", "c"), trial, 0.95).learners)
+    assert one.value == pytest.approx(two.value)
+    assert two == three
+    # 2.394 in place of 1.960 standard errors
+    assert (two.high - two.low) / (one.high - one.low) == pytest.approx(2.394 / 1.960, rel=1e-3)
+
+
+def test_a_learner_that_says_nothing_does_not_decide() -> None:
+    found = rank(("sends", "says nothing"), drawn(400, 0.3, (1.0, 0.0), seed=0), 0.95)
+    assert found.decides.learner == "sends"
+    assert found.learners[1].judgement == "cannot_tell"
+    alone = rank(("says nothing",), drawn(400, 0.3, (0.0,), seed=0), 0.95)
+    assert "Keep the current policy" in alone.advice
 
 
 def test_a_log_shorter_than_the_horizon_tells_nothing() -> None:
-    chosen, found = rank(("a", "b"), np.zeros(0), np.zeros((0, 2)), np.zeros(0, np.int64), SETTINGS)
-    assert chosen == "a"
+    found = rank(("a", "b"), None, 0.95)
+    assert found.decides.learner == "a"
     assert found.decisions == 0
     assert "no decision by chance is as old as the horizon" in found.advice
-    assert Selection(found.learners, 0).decides.learner == "a"
+
+
+def test_parts_of_a_trial_are_stacked() -> None:
+    parts = [drawn(3, 0.0, (1.0,), 0), drawn(2, 0.0, (2.0,), 1)]
+    whole = Trial.concatenate(parts)
+    for field in dataclasses.fields(Trial):
+        assert len(getattr(whole, field.name)) == 5
+    np.testing.assert_array_equal(whole.sends[:, 0], [1, 1, 1, 2, 2])

@@ -1,9 +1,9 @@
 """Which learner decides: each one's policy is valued on users whom its own fit did not see.
 
 1. For each fold of users every learner is fitted on the others'.
-2. Decisions whose whole horizon is known are replayed; each learner picks its best candidate in each.
-3. Choice against propensity, outcome less its prediction: what each policy would gain over the log, a
-   decision at a time, with the log's policy afterwards. That is what values mean here.
+2. Decisions whose whole horizon is known are replayed; each learner scores their candidates.
+3. How much of what a learner promises comes true, by what chance decided in the log, is what its policy
+   would gain over the log's: a decision at a time, with the log's policy afterwards, as values mean here.
 4. The first learner stands unless another one is ahead by more than a standard error of the difference.
 5. The choice is judged as any policy is: where it is not better with confidence, the advice is to keep the
    policy that wrote the log.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from math import nan
+from math import isfinite, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from homing import evaluation
 from homing.decision.replay import batches, replay
 from homing.engine import over_shards, worker_count
-from homing.evaluation import Thresholds, cluster, folds_by_user
+from homing.evaluation import cluster, folds_by_user
 from homing.lifecycle.effects import FOLDS, Learned
 from homing.lifecycle.estimates import shown, worth
 from homing.lifecycle.horizons import over_horizons
@@ -32,7 +32,6 @@ from homing.lifecycle.replay import View, outcomes_of
 from homing.lifecycle.splits import CALIBRATION, TRAIN, Split
 from homing.report.facts import Estimate, LearnerValue, Selection
 from homing.schema import Features
-from homing.schema.config import Evaluation
 from homing.schema.times import parse_duration
 from homing.store import Workspace, load_shard
 
@@ -42,15 +41,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """Decisions by chance whose outcomes are known over the whole horizon."""
+class Trial:
+    """Decisions by chance whose outcomes are known over the whole horizon, and what learners say of them."""
 
     user: NDArray[np.int64]  # [rows] unique over shards
     residual: NDArray[np.float64]  # [rows] utility of what followed, less what the state foretold
-    weight: NDArray[np.float64]  # [rows, learners] the learner's probability of the choice by the log's
+    propensity: NDArray[np.float64]  # [rows]
+    is_hold: NDArray[np.bool_]  # [rows] whether the logged choice is hold
+    candidates: NDArray[np.int64]  # [rows] in the set, at least 2
+    chosen: NDArray[np.float64]  # [rows, learners] utility of the logged choice against hold
+    sends: NDArray[np.float64]  # [rows, learners] mean utility of the set's sends against hold
+    best: NDArray[np.float64]  # [rows, learners] utility of the best candidate against hold
 
     @classmethod
-    def concatenate(cls, parts: Sequence[_Seen]) -> _Seen:
+    def concatenate(cls, parts: Sequence[Trial]) -> Trial:
         """Return the rows of all parts, in order."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
@@ -83,60 +87,52 @@ def select_learner(
         [LongTermModel(response, learner(effects), names) for learner in LEARNERS.values()]
         for response, effects in zip(by_fold, learned.by_fold, strict=True)
     ]
-    seen = _replayed(workspace, view, split, watermark, models, progress)
-    chosen, facts = rank(tuple(LEARNERS), seen.residual, seen.weight, seen.user, view.config.evaluation)
-    return LEARNERS[chosen](learned.whole), facts
+    trial = _replayed(workspace, view, split, watermark, models, progress)
+    facts = rank(tuple(LEARNERS), trial, view.config.evaluation.confidence)
+    return LEARNERS[facts.decides.learner](learned.whole), facts
 
 
-def rank(
-    names: Sequence[str],
-    residual: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    user: NDArray[np.int64],
-    settings: Evaluation,
-) -> tuple[str, Selection]:
-    """Return the learner that decides, and all of them with what they would gain over the log.
+def rank(names: Sequence[str], trial: Trial | None, confidence: float) -> Selection:
+    """Return the learners with what they would gain over the log, and which of them decides.
 
-    The gain of a policy is `mean((w - 1) r)`, w its probability of the logged choice by the log's, and r the
-    outcome less what the state foretold: Horvitz and Thompson (1952) with a control variate. Differences
-    between two learners are paired by user, so that only decisions where they differ make noise.
+    Gains are `linear_gain`s. Differences between two learners are paired by user, so that only what they
+    say otherwise makes noise. The best of several looks better than it is: the first one, which was preferred
+    before anything was seen, has an interval of its own, and those of the others hold together (Bonferroni).
 
     Args:
         names: of the learners, the preferred one first.
-        residual: float64 [rows] utility of the horizon less its prediction from the state.
-        weight: float64 [rows, learners] 1 / propensity where the learner picks the logged choice, else 0.
-        user: int64 [rows].
-        settings: confidence of intervals, and when overlap is too thin.
+        trial: what they say; None: no decision is as old as the horizon.
+        confidence: of the intervals.
     """
-    first = names[0]
-    if not len(residual):
-        unknown = Estimate(nan, nan, nan)
-        reason = "no decision by chance is as old as the horizon"
-        unranked = (LearnerValue(name, unknown, "cannot_tell", reason, name == first) for name in names)
-        return first, Selection(tuple(unranked), 0, settings.confidence)
-    centred, groups = residual - residual.mean(), cluster(user, len(user))
-    log = evaluation.on_policy(centred, groups)
-    together = 1 - (1 - settings.confidence) / len(names)
-    found = {
-        name: evaluation.ips(
-            centred,
-            weight[:, place],
+    from homing.models.advantage import reference_weights
+
+    if trial is None:
+        unknown, reason = Estimate(nan, nan, nan), "no decision by chance is as old as the horizon"
+        unranked = (LearnerValue(name, unknown, "cannot_tell", reason, name == names[0]) for name in names)
+        return Selection(tuple(unranked), 0, confidence)
+    share = float(np.clip(trial.is_hold.mean(), 0.02, 0.98))
+    weight = reference_weights(trial.propensity, trial.is_hold, trial.candidates, share)
+    groups = cluster(trial.user, len(trial.user))
+    gains = [
+        evaluation.linear_gain(
+            trial.residual,
+            trial.chosen[:, place] - (1 - share) * trial.sends[:, place],
+            trial.best[:, place] - trial.chosen[:, place],
+            weight,
             groups,
-            confidence=settings.confidence if name == first else together,
-            thresholds=Thresholds.of(settings),
+            confidence=1 - (1 - confidence) / (len(names) if place else 1),
         )
-        for place, name in enumerate(names)
-    }
-    trusted = [name for name in names if not found[name].warnings] or [first]
-    best = max(trusted, key=lambda name: found[name].value)
-    lead = evaluation.difference(found[best], found[first])
-    chosen = best if lead.value > lead.std_error else first
-    values = []
-    for name, one in found.items():
-        gap = evaluation.difference(one, log)
-        verdict = evaluation.judge(gap, one.warnings, "up")
-        values.append(LearnerValue(name, shown(gap), verdict.judgement, verdict.reason, name == chosen))
-    return chosen, Selection(tuple(values), len(residual), settings.confidence)
+        for place in range(len(names))
+    ]
+    known = [gain for gain in gains if isfinite(gain.value)] or gains[:1]
+    ahead = max(known, key=lambda gain: gain.value)
+    lead = evaluation.difference(ahead, gains[0])
+    decides = ahead if lead.value > lead.std_error else gains[0]
+    found = []
+    for name, gain in zip(names, gains, strict=True):
+        verdict = evaluation.judge(gain, (), "up")
+        found.append(LearnerValue(name, shown(gain), verdict.judgement, verdict.reason, gain is decides))
+    return Selection(tuple(found), len(trial.user), confidence)
 
 
 def _replayed(
@@ -146,12 +142,12 @@ def _replayed(
     watermark: int,
     models: Sequence[Sequence[LongTermModel]],
     progress: Progress,
-) -> _Seen:
+) -> Trial | None:
     until, partitions = split.outcomes_until(watermark), workspace.ledger.partitions
     counted, weights = over_horizons(view.config), signed_weights(view.config)
     longest = max(parse_duration(objective.window) for objective in counted.objectives.values())
 
-    def of_shard(partition: int) -> list[_Seen]:
+    def of_shard(partition: int) -> list[Trial]:
         shard = load_shard(workspace, partition).shard
         log, found = shard.decisions, []
         part = split.assign(shard.users, log.user, log.epoch_at)
@@ -162,44 +158,44 @@ def _replayed(
             outcome = worth(outcomes_of(shard, seen.row, counted, until), weights)
             fold = folds_by_user(shard.users.hash[user, 0], FOLDS)
             for k, learners in enumerate(models):
-                rows = np.flatnonzero(fold == k)
+                rows = np.flatnonzero((fold == k) & (seen.candidates.counts > 1))
                 if not len(rows):
                     continue
                 mine = features.take_rows(rows)
                 chosen = seen.chosen[rows] - features.offsets[rows] + mine.offsets[:-1]
-                picked = _picked(mine, chosen, learners, weights)
                 found.append(
-                    _Seen(
+                    Trial(
                         (np.int64(partition) << 40) + user[rows],
                         outcome[rows] - _foretold(mine, learners[0], weights),
-                        picked / log.propensity[seen.row[rows]][:, None],
+                        log.propensity[seen.row[rows]].astype(np.float64),
+                        mine.is_hold[chosen],
+                        np.diff(mine.offsets),
+                        *_scored(mine, chosen, learners, weights),
                     )
                 )
         return found
 
-    parts = [_Seen(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, len(models[0]))))]
+    parts: list[Trial] = []
     workers = worker_count(view.config.engine.threads)
     for partition, found in enumerate(over_shards(of_shard, partitions, workers)):
         parts += found
         progress.update("selection", (partition + 1) / partitions)
-    return _Seen.concatenate(parts)
+    return Trial.concatenate(parts) if parts else None
 
 
-def _picked(
+def _scored(
     features: Features,
     chosen: NDArray[np.int64],
     learners: Sequence[LongTermModel],
     weights: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return the probability of the logged choice under each learner's best: float64 [rows, learners]."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return utilities against hold, each float64 [rows, learners]: of the choice, of sends, of the best."""
     responses, starts = learners[0].response.predict(features), features.offsets[:-1]
-    result = np.empty((len(chosen), len(learners)))
-    for place, model in enumerate(learners):
-        now, later = model.effects(features, responses)
-        utility = (now + later) @ weights
-        best = utility == np.maximum.reduceat(utility, starts)[features.row]
-        result[:, place] = best[chosen] / np.add.reduceat(best.astype(np.int64), starts)
-    return result
+    sends = np.diff(features.offsets)[:, None] - 1
+    effects = (model.effects(features, responses) for model in learners)
+    utility = np.stack([(now + later) @ weights for now, later in effects], axis=1)
+    # hold has none, so the sum over a set is that over its sends
+    return utility[chosen], np.add.reduceat(utility, starts) / sends, np.maximum.reduceat(utility, starts)
 
 
 def _foretold(features: Features, model: LongTermModel, weights: NDArray[np.float64]) -> NDArray[np.float64]:

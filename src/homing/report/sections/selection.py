@@ -9,7 +9,8 @@ from homing.report.view import Cell, Section, Table, Text, difference_cell, judg
 #: What the estimates are of.
 MEANS = (
     "A gain is of one decision: the learner's best candidate in place of the log's choice, and the log's "
-    "policy from the next epoch on. Each learner was fitted on other users than it is valued on. The first "
+    "policy from the next epoch on. It is what the learner promises, by how much of that came true for users "
+    "whom its fit did not see, where chance decided; effects are taken to be linear in its values. The first "
     "one decides unless another is ahead of it by more than a standard error of their difference. Its "
     "interval stands alone; those of the others hold together."
 )
