@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from homing.lifecycle.alerts import selection_alerts
-from homing.lifecycle.selection import Trial, rank
+from homing.lifecycle.selection import Scored, rank
 
 
-def drawn(rows: int, truth: float, says: tuple[float, ...], seed: int) -> Trial:
+def drawn(rows: int, truth: float, says: tuple[float, ...], seed: int) -> Scored:
     """Hold or one send alike, which brings `truth`; each learner says what the send brings."""
     draw = np.random.default_rng(seed)
     is_hold = draw.integers(0, 2, rows) == 0
     sends = np.tile(says, (rows, 1))
-    return Trial(
+    return Scored(
         user=np.arange(rows),
         residual=truth * (~is_hold - 0.5) + draw.normal(size=rows),
         propensity=np.full(rows, 0.5),
@@ -25,7 +25,7 @@ def drawn(rows: int, truth: float, says: tuple[float, ...], seed: int) -> Trial:
 
 
 def test_gains_by_hand() -> None:
-    trial = Trial(
+    scored = Scored(
         user=np.arange(4),
         residual=np.array([-1.0, 0.0, 1.0, 2.0]),
         propensity=np.full(4, 0.5),
@@ -35,7 +35,7 @@ def test_gains_by_hand() -> None:
         sends=np.full((4, 1), 0.2),
         best=np.full((4, 1), 0.2),
     )
-    found = rank(("a",), trial, 0.95)
+    found = rank(("a",), scored, 0.95)
     assert found.decisions == 4
     # a send brings 1.5 - (-0.5) = 2 more than hold, and the log sends half of the time
     assert found.decides.versus_logging.value == pytest.approx(1.0)
@@ -53,8 +53,8 @@ def test_another_learner_decides_where_it_is_ahead() -> None:
 
 
 def test_the_first_stands_within_a_standard_error() -> None:
-    trials = (drawn(400, 0.0, (-1.0, 1.0), seed) for seed in range(200))
-    stands = sum(rank(("holds", "sends"), trial, 0.95).learners[0].decides for trial in trials)
+    logs = (drawn(400, 0.0, (-1.0, 1.0), seed) for seed in range(200))
+    stands = sum(rank(("holds", "sends"), scored, 0.95).learners[0].decides for scored in logs)
     assert 152 <= stands <= 184  # 168 of 200 in the mean: a normal variable is below one
 
 
@@ -67,8 +67,8 @@ def test_without_an_effect_the_current_policy_is_kept() -> None:
 
 
 def test_others_have_wider_intervals() -> None:
-    trial = drawn(400, 0.0, (1.0, 1.0, 1.0), seed=0)
-    one, two, three = (learner.versus_logging for learner in rank(("a", "b", "c"), trial, 0.95).learners)
+    scored = drawn(400, 0.0, (1.0, 1.0, 1.0), seed=0)
+    one, two, three = (learner.versus_logging for learner in rank(("a", "b", "c"), scored, 0.95).learners)
     assert one.value == pytest.approx(two.value)
     assert two == three
     # 2.394 in place of 1.960 standard errors
@@ -78,7 +78,7 @@ def test_others_have_wider_intervals() -> None:
 def test_a_learner_that_says_nothing_does_not_decide() -> None:
     found = rank(("sends", "says nothing"), drawn(400, 0.3, (1.0, 0.0), seed=0), 0.95)
     assert found.decides.learner == "sends"
-    assert found.learners[1].judgement == "cannot_tell"
+    assert found.learners[1].judgement == "do_not_trust"
     alone = rank(("says nothing",), drawn(400, 0.3, (0.0,), seed=0), 0.95)
     assert "Keep the current policy" in alone.advice
 
@@ -90,9 +90,9 @@ def test_a_log_shorter_than_the_horizon_tells_nothing() -> None:
     assert "no decision by chance is as old as the horizon" in found.advice
 
 
-def test_parts_of_a_trial_are_stacked() -> None:
+def test_parts_are_stacked() -> None:
     parts = [drawn(3, 0.0, (1.0,), 0), drawn(2, 0.0, (2.0,), 1)]
-    whole = Trial.concatenate(parts)
-    for field in dataclasses.fields(Trial):
+    whole = Scored.concatenate(parts)
+    for field in dataclasses.fields(Scored):
         assert len(getattr(whole, field.name)) == 5
     np.testing.assert_array_equal(whole.sends[:, 0], [1, 1, 1, 2, 2])

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Scored:
     """Decisions by chance whose outcomes are known over the whole horizon, and what learners say of them."""
 
     user: NDArray[np.int64]  # [rows] unique over shards
@@ -54,7 +54,7 @@ class Trial:
     best: NDArray[np.float64]  # [rows, learners] utility of the best candidate against hold
 
     @classmethod
-    def concatenate(cls, parts: Sequence[Trial]) -> Trial:
+    def concatenate(cls, parts: Sequence[Scored]) -> Scored:
         """Return the rows of all parts, in order."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
@@ -87,12 +87,12 @@ def select_learner(
         [LongTermModel(response, learner(effects), names) for learner in LEARNERS.values()]
         for response, effects in zip(by_fold, learned.by_fold, strict=True)
     ]
-    trial = _replayed(workspace, view, split, watermark, models, progress)
-    facts = rank(tuple(LEARNERS), trial, view.config.evaluation.confidence)
+    scored = _replayed(workspace, view, split, watermark, models, progress)
+    facts = rank(tuple(LEARNERS), scored, view.config.evaluation.confidence)
     return LEARNERS[facts.decides.learner](learned.whole), facts
 
 
-def rank(names: Sequence[str], trial: Trial | None, confidence: float) -> Selection:
+def rank(names: Sequence[str], scored: Scored | None, confidence: float) -> Selection:
     """Return the learners with what they would gain over the log, and which of them decides.
 
     Gains are `linear_gain`s. Differences between two learners are paired by user, so that only what they
@@ -101,23 +101,23 @@ def rank(names: Sequence[str], trial: Trial | None, confidence: float) -> Select
 
     Args:
         names: of the learners, the preferred one first.
-        trial: what they say; None: no decision is as old as the horizon.
+        scored: what they say; None: no decision is as old as the horizon.
         confidence: of the intervals.
     """
     from homing.models.advantage import reference_weights
 
-    if trial is None:
+    if scored is None:
         unknown, reason = Estimate(nan, nan, nan), "no decision by chance is as old as the horizon"
         unranked = (LearnerValue(name, unknown, "cannot_tell", reason, name == names[0]) for name in names)
         return Selection(tuple(unranked), 0, confidence)
-    share = float(np.clip(trial.is_hold.mean(), 0.02, 0.98))
-    weight = reference_weights(trial.propensity, trial.is_hold, trial.candidates, share)
-    groups = cluster(trial.user, len(trial.user))
+    share = float(np.clip(scored.is_hold.mean(), 0.02, 0.98))
+    weight = reference_weights(scored.propensity, scored.is_hold, scored.candidates, share)
+    groups = cluster(scored.user, len(scored.user))
     gains = [
         evaluation.linear_gain(
-            trial.residual,
-            trial.chosen[:, place] - (1 - share) * trial.sends[:, place],
-            trial.best[:, place] - trial.chosen[:, place],
+            scored.residual,
+            scored.chosen[:, place] - (1 - share) * scored.sends[:, place],
+            scored.best[:, place] - scored.chosen[:, place],
             weight,
             groups,
             confidence=1 - (1 - confidence) / (len(names) if place else 1),
@@ -130,9 +130,9 @@ def rank(names: Sequence[str], trial: Trial | None, confidence: float) -> Select
     decides = ahead if lead.value > lead.std_error else gains[0]
     found = []
     for name, gain in zip(names, gains, strict=True):
-        verdict = evaluation.judge(gain, (), "up")
+        verdict = evaluation.judge(gain, gain.warnings, "up")
         found.append(LearnerValue(name, shown(gain), verdict.judgement, verdict.reason, gain is decides))
-    return Selection(tuple(found), len(trial.user), confidence)
+    return Selection(tuple(found), len(scored.user), confidence)
 
 
 def _replayed(
@@ -142,12 +142,12 @@ def _replayed(
     watermark: int,
     models: Sequence[Sequence[LongTermModel]],
     progress: Progress,
-) -> Trial | None:
+) -> Scored | None:
     until, partitions = split.outcomes_until(watermark), workspace.ledger.partitions
     counted, weights = over_horizons(view.config), signed_weights(view.config)
     longest = max(parse_duration(objective.window) for objective in counted.objectives.values())
 
-    def of_shard(partition: int) -> list[Trial]:
+    def of_shard(partition: int) -> list[Scored]:
         shard = load_shard(workspace, partition).shard
         log, found = shard.decisions, []
         part = split.assign(shard.users, log.user, log.epoch_at)
@@ -164,26 +164,26 @@ def _replayed(
                 mine = features.take_rows(rows)
                 chosen = seen.chosen[rows] - features.offsets[rows] + mine.offsets[:-1]
                 found.append(
-                    Trial(
+                    Scored(
                         (np.int64(partition) << 40) + user[rows],
                         outcome[rows] - _foretold(mine, learners[0], weights),
                         log.propensity[seen.row[rows]].astype(np.float64),
                         mine.is_hold[chosen],
                         np.diff(mine.offsets),
-                        *_scored(mine, chosen, learners, weights),
+                        *_utilities(mine, chosen, learners, weights),
                     )
                 )
         return found
 
-    parts: list[Trial] = []
+    parts: list[Scored] = []
     workers = worker_count(view.config.engine.threads)
     for partition, found in enumerate(over_shards(of_shard, partitions, workers)):
         parts += found
         progress.update("selection", (partition + 1) / partitions)
-    return Trial.concatenate(parts) if parts else None
+    return Scored.concatenate(parts) if parts else None
 
 
-def _scored(
+def _utilities(
     features: Features,
     chosen: NDArray[np.int64],
     learners: Sequence[LongTermModel],
