@@ -11,17 +11,17 @@ import polars as pl
 import pytest
 
 from homing.decision.replay import replay
-from homing.lifecycle.effects import learn_effects
 from homing.lifecycle.evaluate import Evaluated, evaluate
 from homing.lifecycle.explain import explain_user
 from homing.lifecycle.ground import Ground
 from homing.lifecycle.plan import plan
-from homing.lifecycle.progress import Silent
 from homing.lifecycle.release import load_release
+from homing.lifecycle.report import gather_facts
 from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import Trained, train
 from homing.lifecycle.trial import hold_trial
 from homing.models import LongTermModel
+from homing.models.advantage import LEARNERS
 from homing.schema import InputError
 from homing.schema.times import DAY, format_time
 from homing.simulator import Setup
@@ -107,6 +107,22 @@ def test_what_has_a_horizon_is_learned_over_it(lived: Lived) -> None:
         assert np.linalg.eigvalsh(curve.covariance).min() > -1e-9
 
 
+def test_learners_are_compared_before_one_decides(lived: Lived) -> None:
+    found = lived.trained.record.facts.selection
+    assert found is not None
+    assert [learner.learner for learner in found.learners] == list(LEARNERS)
+    assert sum(learner.decides for learner in found.learners) == 1
+    # three of five weeks have seen a fortnight after them; a quarter of the users is held out for evaluation
+    assert 0.6 * 21 < found.decisions / (0.75 * USERS) < 21
+    for learner in found.learners:
+        gap = learner.versus_logging
+        assert gap.low < gap.value < gap.high
+    told = gather_facts(lived.workspace)
+    assert told.selection == found
+    advised = [alert.sentence for alert in told.alerts if alert.subject == "Long-term values"]
+    assert advised == [found.advice] * bool(found.advice)
+
+
 def test_a_saved_release_predicts_the_same(lived: Lived) -> None:
     made, workspace = lived.trained.release, lived.workspace
     read = load_release(workspace, workspace.ledger.vocabularies())
@@ -160,6 +176,7 @@ def test_a_plan_is_drawn_from_long_term_values(lived: Lived) -> None:
     planned = plan(lived.workspace, lived.end)
     assert planned.release == lived.trained.release.id
     assert planned.added == USERS
+    assert planned.record.facts.alerts == lived.trained.record.facts.alerts
     units = {expected.objective: expected.unit for expected in planned.schedule.expected}
     assert units == {"conversion": "number", "retention": "number", "engagement": "number"}
 
@@ -176,14 +193,5 @@ def test_a_log_without_chance_is_an_error(lived: Lived, tmp_path: Path) -> None:
         pl.read_parquet(file).with_columns(propensity=pl.lit(1.0)).write_parquet(file)
     workspace = Workspace.create(tmp_path / "workspace", TOML)
     ingest(workspace, [tmp_path / "log"])
-    release, response = lived.trained.release, long_term(lived).response
     with pytest.raises(InputError, match="a horizon needs a log with propensities below 1"):
-        learn_effects(
-            workspace,
-            release.view,
-            release.split,
-            release.watermark,
-            response,
-            (response, response),
-            Silent(),
-        )
+        train(workspace)

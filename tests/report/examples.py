@@ -43,6 +43,7 @@ from homing.report.facts import (
     HourRow,
     Journeys,
     Judgement,
+    LearnerValue,
     MessageShare,
     Named,
     ObjectiveQuality,
@@ -56,6 +57,7 @@ from homing.report.facts import (
     Quarantined,
     Schedule,
     SegmentGain,
+    Selection,
     Series,
     Stage,
     StageValue,
@@ -148,6 +150,7 @@ def example() -> Facts:
                 Count("expired", 22_578),
             ),
         ),
+        selection=_selection(),
         quality=_quality(random),
         values=_values(),
         uplift=_uplift(random),
@@ -171,6 +174,17 @@ def example() -> Facts:
             ("Propensities were logged by the simulator and are exact.",),
         ),
     )
+
+
+def _selection() -> Selection:
+    gains: tuple[tuple[str, Estimate, Judgement], ...] = (
+        ("long-term", Estimate(0.0041, -0.0012, 0.0094), "cannot_tell"),
+        ("half horizon", Estimate(0.0038, -0.0031, 0.0107), "cannot_tell"),
+        ("short-term", Estimate(-0.0092, -0.0161, -0.0023), "worse"),
+    )
+    reason = "about 90,000 more decisions would tell a difference of +0.0041"
+    learners = (LearnerValue(name, gain, how, reason, name == "long-term") for name, gain, how in gains)
+    return Selection(tuple(learners), 142_310)
 
 
 def _health(random: np.random.Generator) -> Health:
@@ -701,6 +715,7 @@ def unknown() -> Facts:
             events=Timeline(("2026-01-01",), (Series("session", (nan,)),)),
             propensity=(PropensityCheck("hold", 0, nan, nothing),),
         ),
+        selection=Selection((LearnerValue("long-term", nothing, "cannot_tell", "", True),), 0),
         funnel=Funnel(0, 0, 0, 0, 0, 0, (Count("cap", 0),)),
         uplift=(Uplift("visit", "a", "b", (), ()), Uplift("spend", "a", "b", (0.0, 1.0), (0.0, nan))),
         truth=(Truth("a", "b", "click", "rate", nothing, ()),),

@@ -198,6 +198,14 @@ def test_a_model_without_skill_is_named() -> None:
     assert any("No better than predicting the mean for everybody: conversion." in text for text in words)
 
 
+def test_learners_stand_beside_their_gains() -> None:
+    facts = examples.example()
+    assert facts.selection is not None
+    words = " ".join(page_texts(replace(examples.bare(), selection=facts.selection)))
+    assert "142,310 training decisions whose horizon is over" in words
+    assert words.index("long-term") < words.index("decides") < words.index("half horizon")
+
+
 def test_propensities_that_disagree_are_counted() -> None:
     assert "disagree with what was drawn in 1 of 4 groups" in page("example")
 

@@ -376,11 +376,13 @@ def _train(workspace: Workspace, as_json: bool, quiet: bool = False) -> None:
 
     from homing.app import show
     from homing.lifecycle.train import train as run_train
+    from homing.report.encoding import encode
 
     with _bars() as bars:
         result = run_train(workspace, bars)
     data = {"release": result.release.id, "rows": result.rows, "seconds": result.timings.seconds}
     data["model"] = asdict(result.release.model.summary)
+    data["selection"] = encode(result.record.facts.selection)
     if not quiet:
         _print(as_json, data, lambda console: show.trained(console, result))
 

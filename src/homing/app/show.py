@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Facts,
         ObjectiveValues,
         PolicyValue,
+        Selection,
         Trial,
         Values,
     )
@@ -221,6 +222,25 @@ def trained(console: Console, result: Trained) -> None:
         f"{summary.train_rows:,} decisions in {summary.seconds:.1f} s, {speed}; "
         f"temperature {result.release.temperature:.4g}\n"
     )
+    facts = result.record.facts
+    if facts.selection is not None:
+        _selection(console, facts.selection)
+    alerts(console, facts.alerts)
+
+
+def _selection(console: Console, found: Selection) -> None:
+    """Print what the learners' policies would gain over the log."""
+    rows = [
+        (
+            learner.learner,
+            "decides" if learner.decides else "",
+            _difference(learner.versus_logging),
+            Text(learner.judgement.replace("_", " "), _COLOURS[learner.judgement]),
+        )
+        for learner in found.learners
+    ]
+    heads = ("learner", "", "utility against the log", "")
+    table(console, f"Learners, by {found.decisions:,} decisions", heads, rows, left=2)
 
 
 def evaluated(console: Console, result: Evaluated, estimators: bool = False) -> None:
@@ -320,6 +340,7 @@ def planned(console: Console, result: Planned) -> None:
     table(console, f"Plan {result.run_id}", ("", "count"), rows)
     if result.budgets is not None:
         budgets(console, result.budgets)
+    alerts(console, result.record.facts.alerts)
     if result.added < funnel.users:
         console.print(f"{funnel.users - result.added:,} of these decisions were in the ledger already\n")
 

@@ -41,6 +41,7 @@ from homing.evaluation.estimators.embeddings import (
     same_embedding,
     select_embedding,
 )
+from homing.evaluation.estimators.linear import linear_gain
 from homing.evaluation.estimators.loggers import mixture_propensity, precision_weighted
 from homing.evaluation.estimators.more_robust import mrdr, mrdr_weights
 from homing.evaluation.estimators.one_decision import dm, dr, importance_weights, ips, on_policy, sndr, snips
@@ -126,6 +127,7 @@ __all__ = [
     "kernel_dr",
     "kernel_weights",
     "learned_likelihood",
+    "linear_gain",
     "log_faults",
     "log_loss",
     "marginal_weights",

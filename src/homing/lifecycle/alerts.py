@@ -8,7 +8,7 @@ from typing import Final
 from homing.evaluation import Guardrail
 from homing.lifecycle.segments import guardrails
 from homing.lifecycle.valuation import Agreement
-from homing.report.facts import Alert, Level, Population, Truth, Values
+from homing.report.facts import Alert, Level, Population, Selection, Truth, Values
 
 #: Decisions that today's rules would not have offered are left out. That depends on what was chosen, so with
 #: more than this share of them estimates are biased by more than can go unsaid.
@@ -57,6 +57,14 @@ def evaluation_alerts(
         *_overlap_alerts(values, truth),
         *_guardrail_alerts(guardrails(values.objectives)),
     )
+
+
+def selection_alerts(selection: Selection | None) -> tuple[Alert, ...]:
+    """Return the advice to keep the current policy, where training could not find a better one."""
+    if selection is None or not selection.advice:
+        return ()
+    step = "Test the release on some users before all of them get it, or train again on a longer log."
+    return (Alert("warning", "Long-term values", selection.advice, step),)
 
 
 def _budget_alerts(unmet: Sequence[str] | None) -> list[Alert]:

@@ -21,10 +21,22 @@ from homing.store import Workspace, load_shard
 
 if TYPE_CHECKING:
     from homing.models import ResponseModel
-    from homing.models.advantage import Advantage, Basis
+    from homing.models.advantage import Advantage, Basis, EffectCurve, EffectMoments
 
 FOLDS: Final = 2  # by user, of response models and baselines
+WITHOUT_CHANCE: Final = (
+    "no decision was drawn among several candidates, so no long-term effect can be told from chance; "
+    "a horizon needs a log with propensities below 1"
+)
 _SAMPLE: Final = 20_000  # decisions by which the basis is scaled
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Long-term effects by all users, and for each fold by the users of the others."""
+
+    whole: Advantage
+    by_fold: tuple[Advantage, ...]  # the k-th saw no user of fold k
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ def learn_effects(
     response: ResponseModel,
     by_fold: tuple[ResponseModel, ...],
     progress: Progress,
-) -> Advantage:
+) -> Learned:
     """Learn what a choice changes over each objective's horizon, from the training and calibration decisions.
 
     Args:
@@ -74,7 +86,6 @@ def learn_effects(
         Advantage,
         effect_moments,
         fit_baselines,
-        fit_curve,
         reference_weights,
         window_edges,
     )
@@ -86,21 +97,34 @@ def learn_effects(
     share = float(np.clip(seen.is_hold.mean(), 0.02, 0.98))
     weight = reference_weights(seen.propensity, seen.is_hold, seen.candidates, share)
     centred = seen.chosen - np.float32(1 - share) * seen.sends
-    fold = folds_by_user(seen.user_hash, FOLDS)
-    predicted, baseline = fit_baselines(
-        view.spec, seen.state, seen.codes, seen.outcome, fold.astype(np.int64), FOLDS
-    )
+    fold = folds_by_user(seen.user_hash, FOLDS).astype(np.int64)
+    predicted, baseline = fit_baselines(view.spec, seen.state, seen.codes, seen.outcome, fold, FOLDS)
+    of_fold = [np.flatnonzero(fold == k) for k in range(FOLDS)]
     curves, totals, first = [], [], 0
     for name, cuts in edges.items():
         windows = slice(first, first + len(cuts) - 1)
         residual = seen.outcome[:, windows] - predicted[:, windows]
-        moments = effect_moments(centred, residual, weight)
-        curves.append(fit_curve(moments, cuts, basis.groups, basis.prior(name)))
+        moments = [effect_moments(centred[rows], residual[rows], weight[rows]) for rows in of_fold]
+        curves.append(_curves(moments, cuts, basis, name))
         totals.append(whole_horizon(baseline.coefficients[:, windows], seen.outcome[:, windows], cuts))
         first = windows.stop
         progress.update("effects", 0.9 + 0.1 * len(curves) / len(edges), name)
-    whole = replace(baseline, coefficients=np.stack(totals, axis=1))
-    return Advantage(tuple(days), tuple(days.values()), basis, tuple(curves), whole)
+    base = replace(baseline, coefficients=np.stack(totals, axis=1))
+    whole, *others = (
+        Advantage(tuple(days), tuple(days.values()), basis, of, base) for of in zip(*curves, strict=True)
+    )
+    return Learned(whole, tuple(others))
+
+
+def _curves(
+    moments: list[EffectMoments], edges: tuple[int, ...], basis: Basis, objective: str
+) -> tuple[EffectCurve, ...]:
+    """Return an objective's curve by all folds' moments, then for each fold by those of the others."""
+    from homing.models.advantage import fit_curve
+
+    every = [moments, *(moments[:k] + moments[k + 1 :] for k in range(FOLDS))]
+    sums = (sum(parts[1:], parts[0]) for parts in every)
+    return tuple(fit_curve(one, edges, basis.groups, basis.prior(objective)) for one in sums)
 
 
 def whole_horizon(
@@ -191,10 +215,7 @@ def _gather(
         parts += found
         progress.update("effects", 0.9 * (partition + 1) / partitions, "candidate sets")
     if not any(len(part.propensity) for part in parts):
-        raise InputError(
-            "no decision was drawn among several candidates, so no long-term effect can be told from chance; "
-            "a horizon needs a log with propensities below 1"
-        )
+        raise InputError(WITHOUT_CHANCE)
     return _Seen.concatenate(parts)
 
 

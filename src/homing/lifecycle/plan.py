@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 
 from homing.decision import decide
 from homing.engine import over_shards
+from homing.lifecycle.alerts import selection_alerts
 from homing.lifecycle.epoch import Epoch, Scorer, users_at
 from homing.lifecycle.experiment.arms import Part, Underway, underway_at
 from homing.lifecycle.experiment.deciders import Decider
 from homing.lifecycle.progress import Progress, Silent, Timings
-from homing.lifecycle.record import Record, save_record, stage_facts
+from homing.lifecycle.record import Record, load_record, save_record, stage_facts
 from homing.lifecycle.tally import Tally, funnel_of, schedule_of
 from homing.lifecycle.together import Together, together
 from homing.report.facts import Budgets, Funnel, Schedule
@@ -119,8 +120,17 @@ def plan(
     funnel = funnel_of(tally)
     schedule = schedule_of(release, vocabularies, at, tally, epoch.catalogue.category)
     budgets = None if shared is None else shared.facts
+    trained = load_record(workspace, "train")
+    selection = trained.selection if trained and trained.header.release == release.id else None
     facts = stage_facts(
-        workspace, "plan", timings, release.id, funnel=funnel, schedule=schedule, budgets=budgets
+        workspace,
+        "plan",
+        timings,
+        release.id,
+        funnel=funnel,
+        schedule=schedule,
+        budgets=budgets,
+        alerts=selection_alerts(selection),
     )
     record = Record("plan", facts)
     save_record(workspace, record)

@@ -73,9 +73,10 @@ def gather_facts(workspace: Workspace, progress: Progress | None = None) -> Fact
                     f"Run 'homing {stage}' again.",
                 )
             )
-        alerts += record.alerts
+        alerts += (alert for alert in record.alerts if alert not in alerts)  # a plan repeats training's
         for field in (
             "funnel",
+            "selection",
             "quality",
             "values",
             "uplift",

@@ -5,6 +5,9 @@
 3. Fit one network with a head per objective; calibrate it on later decisions.
 4. Replay candidate sets, and set the temperature that the wished exploration asks for.
 5. Freeze it all as a release.
+
+With a horizon, step 3 also learns what each choice changes until then, in several ways, and compares their
+policies on users whom they did not see: `lifecycle/selection.py`.
 """
 
 from __future__ import annotations
@@ -20,13 +23,16 @@ from homing.decision.ragged import offsets_of
 from homing.decision.replay import batches, replay
 from homing.engine import over_shards, worker_count
 from homing.evaluation import folds_by_user
-from homing.lifecycle.effects import FOLDS, learn_effects
+from homing.lifecycle.alerts import selection_alerts
+from homing.lifecycle.effects import FOLDS, WITHOUT_CHANCE, learn_effects
 from homing.lifecycle.horizons import horizons, responding
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, save_record, stage_facts
 from homing.lifecycle.release import Release, save_release, signed_weights
 from homing.lifecycle.replay import View, chosen_candidates, observed_until, outcomes_of
+from homing.lifecycle.selection import select_learner
 from homing.lifecycle.splits import CALIBRATION, TRAIN, Split, plan_split
+from homing.report.facts import Selection
 from homing.schema import Config, Features, InputError
 from homing.schema.config import Objective
 from homing.schema.times import DAY, MISSING, parse_duration
@@ -45,6 +51,7 @@ class Trained:
 
     release: Release
     rows: dict[str, int]  # decisions by part
+    record: Record
     timings: Timings
 
 
@@ -73,30 +80,42 @@ def train(workspace: Workspace, progress: Progress | None = None) -> Trained:
     with timings.measure("fit"):
         response = _fit(config, examples, progress)
     model: ResponseModel | LongTermModel = response
+    selection: Selection | None = None
     if horizons(config):
         with timings.measure("effects"):
-            model = _look_ahead(workspace, view, split, watermark, examples, response, progress)
+            model, selection = _look_ahead(workspace, view, split, watermark, examples, response, progress)
     with timings.measure("temperature"):
         overall, single = _temperatures(workspace, view, model, split, progress)
     release = Release("", config, tuple(config.objectives), overall, single, split, watermark, view, model)
     with timings.measure("save"):
         release = save_release(workspace, release)
-    save_record(workspace, Record("train", stage_facts(workspace, "train", timings, release.id)))
+    facts = stage_facts(
+        workspace, "train", timings, release.id, selection=selection, alerts=selection_alerts(selection)
+    )
+    record = Record("train", facts)
+    save_record(workspace, record)
     rows = {
         name: int((examples.part == part).sum())
         for name, part in (("train", TRAIN), ("calibration", CALIBRATION))
     }
-    return Trained(release, rows, timings)
+    return Trained(release, rows, record, timings)
 
 
 def survey(workspace: Workspace, watermark: int, progress: Progress) -> tuple[Split, NDArray[np.float32]]:
-    """Return where the log is split, and the population's rhythm before the test period: float32 [168]."""
+    """Return where the log is split, and the population's rhythm before the test period: float32 [168].
+
+    Raises:
+        InputError: no decision has a complete outcome; or an objective has a horizon, and no decision was
+            left to chance.
+    """
     config, ledger = workspace.config, workspace.ledger
     window = max(parse_duration(objective.window) for objective in config.objectives.values())
     layout = StateLayout.from_config(config, ledger.vocabularies())
     tally: dict[int, int] = {}
+    by_chance, long_term = False, bool(horizons(config))
     for partition in range(ledger.partitions):
         shard = load_shard(workspace, partition, tables=("users", "decisions")).shard
+        by_chance |= bool((shard.decisions.propensity < 1).any())
         epochs, counts = np.unique(shard.decisions.epoch_at, return_counts=True)
         for epoch, count in zip(epochs.tolist(), counts.tolist(), strict=True):
             if watermark != MISSING and epoch + window <= watermark:
@@ -108,8 +127,10 @@ def survey(workspace: Workspace, watermark: int, progress: Progress) -> tuple[Sp
         np.array([tally[epoch] for epoch in epochs.tolist()], np.int64),
         window,
         config.training,
-        long_term=bool(horizons(config)),
+        long_term,
     )
+    if long_term and not by_chance:
+        raise InputError(WITHOUT_CHANCE)
     rhythm = np.zeros(168, np.float64)
     for partition in range(ledger.partitions):
         shard = load_shard(workspace, partition, tables=("users", "events")).shard
@@ -191,13 +212,14 @@ def _look_ahead(
     examples: _Examples,
     response: ResponseModel,
     progress: Progress,
-) -> LongTermModel:
+) -> tuple[LongTermModel, Selection]:
     from homing.models import LongTermModel
 
     fold = folds_by_user(examples.user_hash, FOLDS)
     by_fold = tuple(_fit(view.config, examples, progress, fold != k) for k in range(FOLDS))
-    advantage = learn_effects(workspace, view, split, watermark, response, by_fold, progress)
-    return LongTermModel(response, advantage, tuple(view.config.objectives))
+    learned = learn_effects(workspace, view, split, watermark, response, by_fold, progress)
+    advantage, selection = select_learner(workspace, view, split, watermark, by_fold, learned, progress)
+    return LongTermModel(response, advantage, tuple(view.config.objectives)), selection
 
 
 def _temperatures(

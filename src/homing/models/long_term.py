@@ -53,12 +53,21 @@ class LongTermModel:
             values[:, self.objectives.index(name)] = base[:, place] + first[:, place] + later[:, place]
         return values
 
-    def effects(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def effects(
+        self, features: Features, responses: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return effects against hold on the first day and later, float64 [n, objectives].
 
         For an objective without a horizon all of it counts as of the first day.
+
+        Args:
+            features: of whole candidate sets, hold first in each row.
+            responses: float32 [n, heads] that the response model predicts for them; None: they are computed.
+
+        Raises:
+            InputError: the features have other columns than the model was trained on.
         """
-        responses = self.response.predict(features)
+        responses = self.response.predict(features) if responses is None else responses
         hold = features.offsets[features.row]
         now = (responses - responses[hold])[:, : len(self.objectives)].astype(np.float64)
         then = np.zeros_like(now)

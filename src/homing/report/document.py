@@ -25,6 +25,7 @@ from homing.report.sections.leaderboard import leaderboard_sections, leaderboard
 from homing.report.sections.quality import quality_section
 from homing.report.sections.run import reading_section, stages_section
 from homing.report.sections.schedule import schedule_section
+from homing.report.sections.selection import selection_section
 from homing.report.sections.trial import trial_section
 from homing.report.sections.values import truth_section, uplift_section, values_section
 from homing.report.sections.weights import weights_section
@@ -133,6 +134,7 @@ def _sections(facts: Facts) -> tuple[Section, ...]:
         else Section("funnel", "Funnel", command="homing plan --at TIME"),
         weights_section(facts.tradeoffs, facts.values) if facts.tradeoffs else None,
         journeys_section(facts.journeys) if facts.journeys else None,
+        selection_section(facts.selection) if facts.selection else None,
         quality_section(facts.quality)
         if facts.quality is not None
         else Section("model", "Model", command="homing train"),

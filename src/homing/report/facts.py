@@ -196,6 +196,46 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class LearnerValue:
+    """What one way to learn long-term values would gain over the log, from users whom its fit did not see."""
+
+    learner: str
+    versus_logging: Estimate  # utility of the horizon, per decision, always with its best candidate
+    judgement: Judgement
+    reason: str = ""
+    decides: bool = False  # its values are the release's
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The learners that training compared, the preferred one first."""
+
+    learners: tuple[LearnerValue, ...]
+    decisions: int  # by chance, with outcomes known over the whole horizon
+    confidence: float = 0.95
+
+    @property
+    def decides(self) -> LearnerValue:
+        """The learner whose values are the release's."""
+        return next(learner for learner in self.learners if learner.decides)
+
+    @property
+    def advice(self) -> str:
+        """One sentence where the log does not say with confidence that the release is better, else empty."""
+        found = self.decides
+        if found.judgement == "better":
+            return ""
+        how = {
+            "worse": "is worse than the log",
+            "do_not_trust": "cannot be estimated from the log",
+        }.get(found.judgement, "cannot be told from the log")
+        return (
+            f"Keep the current policy: over the horizon the learned policy ({found.learner}) {how}; "
+            f"{found.reason}."
+        )
+
+
+@dataclass(frozen=True)
 class EstimatorValue:
     """What one estimator says, such as IPS, SNIPS, DM or DR."""
 
@@ -613,6 +653,7 @@ class Facts:
     alerts: tuple[Alert, ...] = ()
     health: Health | None = None
     funnel: Funnel | None = None
+    selection: Selection | None = None
     quality: Quality | None = None
     values: Values | None = None
     uplift: tuple[Uplift, ...] | None = None

@@ -58,11 +58,8 @@ def test_columns_by_hand() -> None:
     np.testing.assert_array_equal(found[:, 16:], [[0, 0], [1, 0], [0, 1], [0, 0], [0, 0]])  # domains
 
 
-def test_groups_pool_channels() -> None:
-    groups = basis().groups
-    np.testing.assert_array_equal(groups[:5], [0, 1, 2, 3, 4])
-    np.testing.assert_array_equal(groups[5:15], np.repeat([5, 6, 7, 8, 9], 2))
-    np.testing.assert_array_equal(groups[15:], [10, 11, 11])
+def test_groups_are_what_is_common_what_is_particular_and_responses() -> None:
+    np.testing.assert_array_equal(basis().groups, [0] * 5 + [1] * 10 + [2] + [1] * 2)
 
 
 def test_needs_a_send() -> None:

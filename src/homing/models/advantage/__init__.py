@@ -8,15 +8,18 @@ what randomization identifies is learned, in few directions, and pooled:
 3. `moments`: choice minus its mean under the candidate set, times outcome minus its prediction; they add up
    over users, so a log of any size is one pass.
 4. `curve`: effects that fade with one half-life an objective, shrunk towards none by empirical Bayes.
+5. `learners`: the same effects, trusted more or less far ahead; which of them decides is found by evaluation.
 """
 
 from homing.models.advantage.baseline import Baseline, fit_baselines
 from homing.models.advantage.basis import Basis, measure_basis
 from homing.models.advantage.curve import EffectCurve, fit_curve, window_edges
+from homing.models.advantage.learners import LEARNERS
 from homing.models.advantage.model import Advantage
 from homing.models.advantage.moments import EffectMoments, effect_moments, reference_weights
 
 __all__ = [
+    "LEARNERS",
     "Advantage",
     "Baseline",
     "Basis",

@@ -35,12 +35,13 @@ class Basis:
 
     @property
     def groups(self) -> NDArray[np.int64]:
-        """[columns] group of each column."""
+        """[columns] group: what all sends share, what is a channel's or domain's own, short-term responses.
+
+        A variance that one or a few columns tell keeps much of their noise, so groups are few and large.
+        """
         factors, objectives = len(self.centre), len(self.heads) - len(ATTENTION)
-        common = np.arange(factors)
-        own = np.repeat(factors + np.arange(factors), self.channels)
-        responses = 2 * factors + np.arange(objectives)
-        return np.concatenate([common, own, responses, np.full(self.domains, 2 * factors + objectives)])
+        sizes = (factors, factors * self.channels, objectives, self.domains)
+        return np.repeat(np.array([0, 1, 2, 1]), sizes)
 
     def prior(self, objective: str) -> NDArray[np.float64]:
         """Return float64 [columns]: one for the objective's own short-term response, zero for all else."""
