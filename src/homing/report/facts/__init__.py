@@ -1,0 +1,120 @@
+"""Everything that a report shows, as one tree of frozen dataclasses.
+
+The page and `report.json` are both made from it, so they cannot differ. A section is None while the stage
+that produces it has not run. Times are ISO 8601 text in UTC, shares lie in [0, 1], a number that is not
+known is NaN (null in JSON). Counts are of rows unless the comment says otherwise.
+"""
+
+from homing.report.facts.common import Count, Estimate, Judgement, Level, Named, Series, Timeline, Tone, Unit
+from homing.report.facts.health import (
+    Alert,
+    Funnel,
+    Header,
+    Health,
+    PropensityCheck,
+    Quarantined,
+    TableHealth,
+)
+from homing.report.facts.page import Facts, Provenance, Stage
+from homing.report.facts.plans import (
+    AccountUse,
+    BudgetCurve,
+    BudgetPoint,
+    Budgets,
+    BudgetUse,
+    Expected,
+    HourRow,
+    MessageShare,
+    Schedule,
+    Worth,
+)
+from homing.report.facts.quality import (
+    CalibrationBin,
+    LearnerValue,
+    ObjectiveQuality,
+    Quality,
+    Selection,
+    TrainingEpoch,
+)
+from homing.report.facts.tradeoffs import (
+    Flow,
+    Journeys,
+    PointValue,
+    StageValue,
+    TradeOffs,
+    WeightChoice,
+    WeightPoint,
+    WeightSweep,
+)
+from homing.report.facts.trial import ArmMeasure, Promise, Trial
+from homing.report.facts.values import (
+    EstimatorValue,
+    Gate,
+    ObjectiveValues,
+    PolicyValue,
+    Population,
+    SegmentGain,
+    Shifted,
+    Truth,
+    Uplift,
+    Values,
+)
+
+__all__ = [
+    "AccountUse",
+    "Alert",
+    "ArmMeasure",
+    "BudgetCurve",
+    "BudgetPoint",
+    "BudgetUse",
+    "Budgets",
+    "CalibrationBin",
+    "Count",
+    "Estimate",
+    "EstimatorValue",
+    "Expected",
+    "Facts",
+    "Flow",
+    "Funnel",
+    "Gate",
+    "Header",
+    "Health",
+    "HourRow",
+    "Journeys",
+    "Judgement",
+    "LearnerValue",
+    "Level",
+    "MessageShare",
+    "Named",
+    "ObjectiveQuality",
+    "ObjectiveValues",
+    "PointValue",
+    "PolicyValue",
+    "Population",
+    "Promise",
+    "PropensityCheck",
+    "Provenance",
+    "Quality",
+    "Quarantined",
+    "Schedule",
+    "SegmentGain",
+    "Selection",
+    "Series",
+    "Shifted",
+    "Stage",
+    "StageValue",
+    "TableHealth",
+    "Timeline",
+    "Tone",
+    "TradeOffs",
+    "TrainingEpoch",
+    "Trial",
+    "Truth",
+    "Unit",
+    "Uplift",
+    "Values",
+    "WeightChoice",
+    "WeightPoint",
+    "WeightSweep",
+    "Worth",
+]
