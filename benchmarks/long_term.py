@@ -1,13 +1,17 @@
 """Long-term values in worlds: trained from logs only, judged by lives under the same luck.
 
-    python benchmarks/long_term.py --worlds presets,family:1-20 --workers 16 --json results.jsonl
-    python benchmarks/long_term.py --read results.jsonl
+    python benchmarks/long_term.py --worlds presets,family:1-20 --out results --d3rlpy /tmp/d3/bin/python
+    python benchmarks/long_term.py --worlds presets,family:1-20 --out results --policies long-term --again
+    python benchmarks/long_term.py --out results --read
 
 In each world, six weeks of other people are logged by the policy `random`. Then the same people live through
-the period with each policy: hold, random, click-greedy, greedy with a send penalty, recovering differences,
-short-term values, long-term values (every objective with a horizon of 28 days), and, for fewer people, the
-look-ahead oracle. The utility is the configured one of all that happens in the period: active days, minutes,
-conversions, opt-outs.
+the period with each policy, see `POLICIES`, and, fewer of them, with the look-ahead oracle. The utility is
+the configured one of all that happens in the period: active days, minutes, conversions, opt-outs. What
+evaluation promised stands beside what came of it (`long_term_promise.py`).
+
+Each result is a file in a folder of its world, seed and log. A run that was stopped goes on where it was;
+`--policies` runs those alone, and `--again` runs them anew. d3rlpy's two need an interpreter that has it, see
+`long_term_d3rlpy.py`; without one they are left out.
 """
 
 from __future__ import annotations
@@ -17,9 +21,9 @@ import json
 import os
 import sys
 import tempfile
-import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +32,28 @@ for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "MKL_
     os.environ.setdefault(name, "1")
 
 PRESETS = ("streaming", "commerce", "learning", "news", "adverse", "drifting")
-POLICIES = ("hold", "random", "greedy", "greedy-penalty", "recovering", "short-term", "long-term")
-ORACLE = "look-ahead-oracle"
-HORIZON = "28d"
+PEERS = ("d3rlpy-cql", "d3rlpy-dqn")
+FREE = ("hold", "random")  # learn nothing
+LEARNED = ("greedy", "greedy-penalty", "greedy-tuned", "recovering", "short-term", "long-term")
+POLICIES = (*FREE, *LEARNED, *PEERS)
+BOUNDS = ("oracle", "oracle-random")  # both live with fewer people
+PROMISED = ("long-term", "short-term")
+FACTS = ("one-step-random", *(f"one-step-{name}" for name in PROMISED))
+ROWS = (*POLICIES, *BOUNDS, "promise", *FACTS)
+HORIZON, DAYS, REPLICATES = "28d", 42, 12
 Z = 1.96
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What results of one folder have in common."""
+
+    log_users: int = 6_000
+    weeks: int = 6  # of the log
+    people: int = 2_000
+    oracle_people: int = 100
+    steps: int = 3_000  # of d3rlpy's learners
+    seed: int = 0
 
 
 class ShortTerm:
@@ -46,17 +68,27 @@ class ShortTerm:
 
 
 def configuration():
-    """Return the default objectives, each with a horizon."""
+    """Return the default objectives, each with a horizon; intervals are of 90 %."""
     from homing.lifecycle.ground import with_click
     from homing.schema import Config, parse_config
 
     told = with_click(Config()).model_dump(mode="json", exclude_none=True)
     told["engine"]["threads"] = 1
     told["training"]["members"] = 1
+    told["evaluation"] |= {"confidence": 0.9, "bootstrap": 0}
     for objective in told["objectives"].values():
         if objective["scope"] == "user":
             objective["horizon"] = HORIZON
     return parse_config(told)
+
+
+def without_horizons(config):
+    """Return the configuration of short-term values."""
+    from homing.lifecycle.horizons import with_objectives
+
+    return with_objectives(
+        config, {name: o.model_copy(update={"horizon": None}) for name, o in config.objectives.items()}
+    )
 
 
 def utility(run, config) -> np.ndarray:
@@ -74,101 +106,164 @@ def utility(run, config) -> np.ndarray:
     return sum(weight * columns[name] for name, weight in weights.items())
 
 
-def schooled(root: Path, world: str, others, config):
-    """Return what was learned from a log: with horizons, and without."""
-    from homing.lifecycle.ground import Ground
-    from homing.lifecycle.progress import Silent
-    from homing.lifecycle.simulate import simulate
-    from homing.lifecycle.train import train
-    from homing.schema.reference import default_toml
-    from homing.store import Workspace, ingest
+class School:
+    """What is learned from a world's log; each part is made when it is first asked for."""
 
-    simulate(root / "log", world, others, "random", config, workers=1, progress=Silent())
-    workspace = Workspace.create(root / "workspace", default_toml(config))
-    ingest(workspace, [root / "log"])
-    train(workspace)
-    long = Ground.of(workspace)
-    short = replace(long, release=replace(long.release, model=ShortTerm(long.release.model)))
-    return long, short
+    def __init__(self, world: str, sizes: Sizes, root: Path, d3rlpy: Path | None) -> None:
+        from homing.schema.times import DAY
+        from homing.simulator import PART_USERS, Setup
 
+        self.world, self.sizes, self.root, self.d3rlpy = world, sizes, root, d3rlpy
+        self.config = configuration()
+        self.setup = Setup(
+            users=sizes.people, days=DAYS, seed=sizes.seed, channels=tuple(self.config.channels)
+        )
+        days = 7 * sizes.weeks
+        self.others = replace(
+            self.setup,
+            users=sizes.log_users,
+            days=days,
+            start=self.setup.start - days * DAY,
+            first=PART_USERS,
+        )
 
-def one_world(world: str, log_users: int, people: int, days: int, oracle_people: int, seed: int) -> dict:
-    """Return each policy's mean utility a person against the logging policy's, with standard errors."""
-    from homing.lifecycle.contender import Contender
-    from homing.lifecycle.entrants import Trained, find_entrant
-    from homing.lifecycle.oracles import look_ahead
-    from homing.lifecycle.rollout import rollout
-    from homing.schema.times import DAY
-    from homing.simulator import PART_USERS, Setup, world_maker
+    @cached_property
+    def long(self):
+        """The ground with horizons."""
+        from homing.lifecycle.ground import Ground
+        from homing.lifecycle.progress import Silent
+        from homing.lifecycle.simulate import simulate
+        from homing.lifecycle.train import train
+        from homing.schema.reference import default_toml
+        from homing.store import Workspace, ingest
 
-    began, clock, config = time.process_time(), {}, configuration()
-    setup = Setup(users=people, days=days, seed=seed, channels=tuple(config.channels))
-    others = replace(setup, users=log_users, days=42, start=setup.start - 42 * DAY, first=PART_USERS)
-    with tempfile.TemporaryDirectory(prefix="homing-") as folder:
-        long, short = schooled(Path(folder), world, others, config)
-        clock["log and training"] = time.process_time() - began
+        log = self.root / "log"
+        simulate(log, self.world, self.others, "random", self.config, workers=1, progress=Silent())
+        workspace = Workspace.create(self.root / "workspace", default_toml(self.config))
+        ingest(workspace, [log])
+        train(workspace)
+        return Ground.of(workspace)
 
-        def live(name: str, size: int) -> np.ndarray:
-            lived = world_maker(world)(replace(setup, users=size))
-            if name in ("long-term", "short-term"):
-                ground = long if name == "long-term" else short
-                contender = Contender(name, replace(ground.release.greedy(), name=name), ground.score)
-            elif name == ORACLE:
-                contender = look_ahead(config, days=28, replicates=12)(lived)
-            else:
-                known = find_entrant(name)
-                contender = known.make(short if isinstance(known, Trained) else config)(lived)
-            words = None if name == ORACLE else short.vocabularies
-            return utility(rollout(lived, contender, config, words), config)
+    @cached_property
+    def short(self):
+        """The same ground with the response model alone."""
+        release = self.long.release
+        plain = without_horizons(release.config)
+        return replace(self.long, release=replace(release, model=ShortTerm(release.model), config=plain))
 
-        told = {name: live(name, people) for name in POLICIES}
-        clock["lives"] = time.process_time() - began - sum(clock.values())
-        result = {
-            "world": world,
-            "seed": seed,
-            "base": float(told["random"].mean()),
-            "gain": {name: mean_and_error(own - told["random"]) for name, own in told.items()},
-            "ahead": {name: mean_and_error(told["long-term"] - own) for name, own in told.items()},
-            "half_lives": dict(
-                zip(
-                    long.release.model.advantage.objectives,
-                    (curve.half_life for curve in long.release.model.advantage.curves),
-                    strict=True,
-                )
-            ),
+    @cached_property
+    def penalised(self):
+        """Click-greedy with penalties, fitted as it will be used: over windows."""
+        from long_term_promise import penalised
+
+        return penalised(self.short)
+
+    @cached_property
+    def promises(self) -> dict[str, dict]:
+        """What evaluation says of policies, as JSON."""
+        from long_term_promise import promised
+
+        found = promised({"long-term": self.long, "short-term": self.short}, self.penalised)
+        return {
+            name: {
+                "value": asdict(policy.value),
+                "versus_logging": policy.versus_logging and asdict(policy.versus_logging),
+                "judgement": policy.judgement,
+                "reason": policy.reason,
+            }
+            for name, policy in found.items()
         }
-        if oracle_people:
-            result["oracle"] = mean_and_error(live(ORACLE, oracle_people) - live("random", oracle_people))
-            clock["oracle"] = time.process_time() - began - sum(clock.values())
-    result["cpu_s"] = {name: round(seconds, 1) for name, seconds in clock.items()}
-    return result
+
+    @cached_property
+    def transitions(self):
+        """Path of the peers' transitions, and mean and scale of their columns."""
+        from long_term_peer import write_transitions
+
+        path = self.root / "transitions.npz"
+        return path, *write_transitions(self.short, path)
+
+    def contender(self, name: str, world):
+        """Return the policy of that name for a fresh world."""
+        from homing.lifecycle.contender import Contender
+        from homing.lifecycle.entrants import Trained, find_entrant
+        from homing.lifecycle.oracles import look_ahead
+
+        if name == "oracle":
+            return look_ahead(self.config, replicates=REPLICATES)(world)
+        if name in ("long-term", "short-term"):
+            ground = self.long if name == "long-term" else self.short
+            return Contender(name, replace(ground.release.greedy(), name=name), ground.score)
+        if name in PEERS:
+            from long_term_peer import train_peer
+
+            algorithm = name.removeprefix("d3rlpy-")
+            peer = train_peer(algorithm, self.d3rlpy, self.sizes.steps, self.sizes.seed, *self.transitions)
+            return peer.contender(self.short)
+        if name == "greedy-tuned":
+            best = max(self.penalised, key=lambda policy: self.promises[policy.name]["value"]["value"])
+            return Contender(name, best, self.short.score)
+        known = find_entrant(name)
+        return known.make(self.short if isinstance(known, Trained) else self.config)(world)
+
+    @property
+    def words(self):
+        """Vocabularies of the ledger."""
+        return self.long.vocabularies
 
 
-def mean_and_error(values: np.ndarray) -> list[float]:
-    """Return the mean of float64 [people] and its standard error."""
-    return [float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))]
+def row(school: School, name: str) -> np.ndarray | dict:
+    """Return what one row is: utilities by person, or promises."""
+    from homing.lifecycle.rollout import rollout
+    from homing.simulator import world_maker
+
+    if name == "promise":
+        return school.promises
+    if name in FACTS:
+        from long_term_promise import branch_days, branched
+
+        world, other = world_maker(school.world)(school.others), name.removeprefix("one-step-")
+        branch = branch_days(len(world.users), world.days, school.config, school.sizes.seed)
+        log = school.contender("random", world)
+        other = None if other == "random" else school.contender(other, world)
+        return branched(world, log, other, branch, school.config, school.words)
+    people = school.sizes.oracle_people if name in BOUNDS else school.sizes.people
+    world = world_maker(school.world)(replace(school.setup, users=people))
+    free = name in (*BOUNDS, *FREE)
+    contender = school.contender(name.removeprefix("oracle-"), world)
+    return utility(rollout(world, contender, school.config, None if free else school.words), school.config)
 
 
-def show(results: list[dict]) -> None:
-    """Print each world's gains over the logging policy, and how often long-term values come first or tie."""
-    rivals = [name for name in POLICIES if name not in ("random", "long-term")]
-    print("gain of utility a person over the logging policy +- one standard error, and the oracle's share")
-    shown = [*rivals, "long-term", "oracle"]
-    print(f"{'world':12s}" + "".join(f"{name:>17s}" for name in shown) + "  share")
-    shares = []
-    for r in sorted(results, key=lambda r: r["world"]):
-        found = r["gain"] | {"oracle": r.get("oracle", [np.nan, np.nan])}
-        shares.append(found["long-term"][0] / found["oracle"][0])
-        cells = "".join(f"{found[name][0]:+10.3f} +-{found[name][1]:.3f}" for name in shown)
-        print(f"{r['world']:12s}{cells}  {shares[-1]:.0%}")
-    first = sum(all(r["ahead"][n][0] > -Z * r["ahead"][n][1] for n in rivals) for r in results)
-    kept = sum(r["gain"]["long-term"][0] > -Z * r["gain"]["long-term"][1] for r in results)
-    print(f"first or tied: {first} of {len(results)}; not below the log: {kept} of {len(results)}; ", end="")
-    print(f"median share of the oracle's gain: {np.nanmedian(shares):.0%}")
-    for name in rivals:
-        better = sum(r["ahead"][name][0] > Z * r["ahead"][name][1] for r in results)
-        worse = sum(r["ahead"][name][0] < -Z * r["ahead"][name][1] for r in results)
-        print(f"  against {name}: better in {better}, worse in {worse}, of {len(results)}")
+def one_world(
+    world: str, sizes: Sizes, out: Path, rows: tuple[str, ...], d3rlpy: Path | None, again: bool
+) -> Path:
+    """Make the rows of one world that are not there yet, and return their folder."""
+    folder = out / f"{world.replace(':', '-')}-seed{sizes.seed}-users{sizes.log_users}-weeks{sizes.weeks}"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"world": world} | asdict(sizes)
+    told = folder / "settings.json"
+    if told.is_file() and (found := json.loads(told.read_text())) != settings:
+        sys.exit(f"{folder} has results of {found}, not of {settings}; name another folder with --out")
+    told.write_text(json.dumps(settings))
+    with tempfile.TemporaryDirectory(prefix="homing-") as root:
+        school = School(world, sizes, Path(root), d3rlpy)
+        for name in rows:
+            path = folder / f"{name}.json"
+            if path.is_file() and not again:
+                continue
+            began = cpu_s()
+            made = row(school, name)
+            made = made if isinstance(made, dict) else made.tolist()
+            aside = path.with_suffix(f".{os.getpid()}")
+            aside.write_text(json.dumps({"cpu_s": round(cpu_s() - began, 1), "found": made}))
+            aside.rename(path)
+            print(f"{world}: {name}, {cpu_s() - began:.0f} CPU-s", file=sys.stderr, flush=True)
+    return folder
+
+
+def cpu_s() -> float:
+    """Return CPU seconds of this process and of those that it has waited for."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def worlds_of(text: str) -> list[str]:
@@ -188,37 +283,36 @@ def worlds_of(text: str) -> list[str]:
 
 def main() -> None:
     """Run worlds beside each other, or show what was run."""
+    from long_term_tables import show
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--worlds", default="presets")
-    parser.add_argument("--log-users", type=int, default=10_000)
-    parser.add_argument("--people", type=int, default=3_000)
-    parser.add_argument("--days", type=int, default=42)
-    parser.add_argument("--oracle-people", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--read", type=Path)
+    for name, default in asdict(Sizes()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
+    parser.add_argument("--policies", default=",".join(ROWS), help="rows to run; all by default")
+    parser.add_argument("--again", action="store_true", help="run rows that are there, too")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--d3rlpy", type=Path, help="an interpreter that has d3rlpy")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--read", action="store_true", help="show what is there")
     asked = parser.parse_args()
-    if asked.read:
-        show([json.loads(line) for line in asked.read.read_text().splitlines()])
-        return
-    results = []
-    sizes = (asked.log_users, asked.people, asked.days, asked.oracle_people, asked.seed)
-    with ProcessPoolExecutor(asked.workers) as pool:
-        jobs = {pool.submit(one_world, world, *sizes): world for world in worlds_of(asked.worlds)}
-        for job in as_completed(jobs):
-            try:
-                results.append(job.result())
-            except Exception as error:  # a world that fails must not take the others with it
-                print(f"{jobs[job]}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-                continue
-            print(json.dumps(results[-1]), flush=True)
-            if asked.json:
-                with asked.json.open("a") as file:
-                    file.write(json.dumps(results[-1]) + "\n")
-    show(results)
+    if not asked.read:
+        sizes = Sizes(**{name: getattr(asked, name) for name in asdict(Sizes())})
+        rows = tuple(asked.policies.split(","))
+        if unknown := set(rows) - set(ROWS):
+            parser.error(f"--policies has {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+        rows = tuple(name for name in rows if asked.d3rlpy or name not in PEERS)
+        with ProcessPoolExecutor(asked.workers) as pool:
+            jobs = {
+                pool.submit(one_world, world, sizes, asked.out, rows, asked.d3rlpy, asked.again): world
+                for world in worlds_of(asked.worlds)
+            }
+            for job in as_completed(jobs):
+                if error := job.exception():  # a world that fails must not take the others with it
+                    print(f"{jobs[job]}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    show(asked.out)
 
 
 if __name__ == "__main__":
