@@ -85,9 +85,10 @@ def evaluate(
     ]
     logs = [shard.decisions for shard in shards]
     compared = _foreign_logs(logs)
-    asked = _by_name(policies or policy_names(workspace.config, release, vocabularies))
-    asked = asked if "learned" in asked else {"learned": "learned"} | asked
-    asked |= {name: name for name in (f"release:{vocabularies.releases.names[code]}" for code in compared)}
+    names = [*(policies or policy_names(workspace.config, release, vocabularies))]
+    names += [f"release:{vocabularies.releases.names[code]}" for code in compared]
+    asked = _by_name(names)
+    asked = asked if "learned" in asked else _by_name(["learned", *names])
     named = [
         make_policy(one, workspace, release, vocabularies, logs) if isinstance(one, str) else one
         for name, one in asked.items()
