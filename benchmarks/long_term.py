@@ -36,7 +36,11 @@ PEERS = ("d3rlpy-cql", "d3rlpy-dqn")
 FREE = ("hold", "random")  # learn nothing
 LEARNED = ("greedy", "greedy-penalty", "greedy-tuned", "recovering", "short-term", "long-term")
 POLICIES = (*FREE, *LEARNED, *PEERS)
-BOUNDS = ("oracle", "oracle-random")  # both live with fewer people
+BOUNDS = {  # and who lives in them, with fewer people
+    "oracle": "look-ahead-oracle",
+    "oracle-one-step": "one-step-oracle",
+    "oracle-random": "random",
+}
 PROMISED = ("long-term", "short-term")
 FACTS = ("one-step-random", *(f"one-step-{name}" for name in PROMISED))
 ROWS = (*POLICIES, *BOUNDS, "promise", *FACTS)
@@ -163,7 +167,7 @@ class School:
         """What evaluation says of policies, as JSON."""
         from long_term_promise import promised
 
-        found = promised({"long-term": self.long, "short-term": self.short}, self.penalised)
+        found = promised(self.long, self.short, self.penalised)
         return {
             name: {
                 "value": asdict(policy.value),
@@ -186,10 +190,12 @@ class School:
         """Return the policy of that name for a fresh world."""
         from homing.lifecycle.contender import Contender
         from homing.lifecycle.entrants import Trained, find_entrant
-        from homing.lifecycle.oracles import look_ahead
+        from homing.lifecycle.oracles import look_ahead, one_step
 
-        if name == "oracle":
+        if name == "look-ahead-oracle":
             return look_ahead(self.config, replicates=REPLICATES)(world)
+        if name == "one-step-oracle":
+            return one_step(self.config)(world)
         if name in ("long-term", "short-term"):
             ground = self.long if name == "long-term" else self.short
             return Contender(name, replace(ground.release.greedy(), name=name), ground.score)
@@ -229,7 +235,7 @@ def row(school: School, name: str) -> np.ndarray | dict:
     people = school.sizes.oracle_people if name in BOUNDS else school.sizes.people
     world = world_maker(school.world)(replace(school.setup, users=people))
     free = name in (*BOUNDS, *FREE)
-    contender = school.contender(name.removeprefix("oracle-"), world)
+    contender = school.contender(BOUNDS.get(name, name), world)
     return utility(rollout(world, contender, school.config, None if free else school.words), school.config)
 
 

@@ -53,12 +53,10 @@ def penalised(ground: Ground) -> list[Greedy]:
     return [replace(once, name=f"greedy less {m:g}", penalty=m * once.penalty) for m in PENALTIES]
 
 
-def promised(grounds: dict[str, Ground], rivals: list[Greedy]) -> dict[str, PolicyValue]:
-    """Return what held-out decisions say of the utility of each ground's greedy policy and of rivals."""
-    ground = next(iter(grounds.values()))
-    own = [Scored(name, ground) for name, ground in grounds.items()]
-    tables = evaluate(ground.workspace, [*own, *rivals]).values.objectives
-    return {found.policy: found for found in tables[0].policies}
+def promised(long: Ground, short: Ground, rivals: list[Greedy]) -> dict[str, PolicyValue]:
+    """Return what held-out decisions say of the utility of both grounds' greedy policies and of rivals."""
+    tables = evaluate(long.workspace, ["greedy", Scored("short-term", short), *rivals]).values.objectives
+    return {"long-term" if found.policy == "greedy" else found.policy: found for found in tables[0].policies}
 
 
 def branch_days(users: int, days: int, config: Config, seed: int) -> NDArray[np.int64]:

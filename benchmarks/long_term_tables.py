@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class Result:
 def results_of(out: Path) -> list[Result]:
     """Return what is in the folders of `out`, in order."""
     results = []
-    for told in sorted(out.glob("*/settings.json")):
+    for told in sorted(out.glob("*/settings.json"), key=in_order):
         settings = json.loads(told.read_text())
         result = Result(settings["world"], settings["log_users"], settings["weeks"])
         for path in told.parent.glob("*.json"):
@@ -68,6 +69,13 @@ def results_of(out: Path) -> list[Result]:
     return results
 
 
+def in_order(told: Path) -> list[tuple[int, str]]:
+    """Return what folders are sorted by: their names, numbers in them as numbers."""
+    return [
+        (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", told.parent.name)
+    ]
+
+
 def show(out: Path) -> None:
     """Print what was found so far."""
     results = [r for r in results_of(out) if OURS in r.lives and LOG in r.lives]
@@ -76,6 +84,7 @@ def show(out: Path) -> None:
         return
     gains(results)
     ranks(results)
+    near(results)
     promises(results)
     costs(results)
 
@@ -92,6 +101,19 @@ def gains(results: list[Result]) -> None:
     cells = [over_worlds([r.gain(name)[0] for r in results]) for name in (*RIVALS, OURS)]
     cells.append(over_worlds([r.gain("oracle", "oracle-random")[0] for r in results]))
     print("| mean of worlds | " + " | ".join(cells) + " | |")
+
+
+def near(results: list[Result]) -> None:
+    """Print how we stand against short-term values where knowing the truth of later weeks gains nothing."""
+    known = [(r, *r.gain("oracle", "oracle-one-step")) for r in results]
+    known = [(r, mean, error) for r, mean, error in known if np.isfinite(mean)]
+    flat = [r.gain(OURS, "short-term") for r, mean, error in known if mean < Z95 * error]
+    if known:
+        lost = sum(mean < -Z95 * error for mean, error in flat)
+        print(
+            f"\nlooking ahead gains nothing over the one-step oracle, beyond noise, in {len(flat)} of "
+            f"{len(known)} worlds; long-term values are worse than short-term ones in {lost} of these"
+        )
 
 
 def number(value: float, error: float) -> str:
@@ -146,12 +168,13 @@ def promises(results: list[Result]) -> None:
         print(f"\n{name}: utility a decision against the log's")
         print("| world | promised, 90 % | one decision | covered | 42 days, a decision | verdict |")
         print("|---|---|---|---|---|---|")
-        inside, ratios = [], []
+        inside, trusted, ratios = [], [], []
         for r in known:
             told = r.promise[name]["versus_logging"]
             fact, error = r.gain(f"one-step-{name}", "one-step-random")
             deployed, spread = (x / r.days for x in r.gain(name))
             inside.append(told["low"] <= fact <= told["high"])
+            trusted.append(r.promise[name]["judgement"] != "do_not_trust")
             width = (told["high"] - told["low"]) / 2 / Z90
             ratios.append(((told["value"] - fact) / width, error / width))
             print(
@@ -162,7 +185,8 @@ def promises(results: list[Result]) -> None:
         z, noise = np.array(ratios).T
         low, high = wilson(sum(inside), len(inside))
         print(
-            f"covered: {sum(inside)} of {len(inside)} ({low:.0%} to {high:.0%}); error of the promise in its "
+            f"covered: {sum(inside)} of {len(inside)} ({low:.0%} to {high:.0%}), where the estimate is trusted "
+            f"{sum(np.logical_and(inside, trusted))} of {sum(trusted)}; error of the promise in its "
             f"standard errors: mean {z.mean():+.2f}, sd {z.std(ddof=1) if len(z) > 1 else np.nan:.2f}; the "
             f"fact's own error is {np.median(noise):.2f} of the promise's"
         )
