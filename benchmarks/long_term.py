@@ -9,14 +9,16 @@ the period with each policy, see `POLICIES`, and, fewer of them, with the look-a
 the configured one of all that happens in the period: active days, minutes, conversions, opt-outs. What
 evaluation promised stands beside what came of it (`long_term_promise.py`).
 
-Each result is a file in a folder of its world, seed and log. A run that was stopped goes on where it was;
-`--policies` runs those alone, and `--again` runs them anew. d3rlpy's two need an interpreter that has it, see
+Each row is a file in a folder of its world, seed and log. A run that was stopped goes on where it was;
+`--policies` runs some rows alone, and `--again` forgets them first. For a new learner of long-term values these
+are long-term, promise and one-step-long-term. d3rlpy's two need an interpreter that has it, see
 `long_term_d3rlpy.py`; without one they are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -239,11 +241,14 @@ def row(school: School, name: str) -> np.ndarray | dict:
     return utility(rollout(world, contender, school.config, None if free else school.words), school.config)
 
 
-def one_world(
-    world: str, sizes: Sizes, out: Path, rows: tuple[str, ...], d3rlpy: Path | None, again: bool
-) -> Path:
-    """Make the rows of one world that are not there yet, and return their folder."""
-    folder = out / f"{world.replace(':', '-')}-seed{sizes.seed}-users{sizes.log_users}-weeks{sizes.weeks}"
+def folder_of(out: Path, world: str, sizes: Sizes) -> Path:
+    """Return where the rows of one world are."""
+    return out / f"{world.replace(':', '-')}-seed{sizes.seed}-users{sizes.log_users}-weeks{sizes.weeks}"
+
+
+def one_world(world: str, sizes: Sizes, out: Path, rows: tuple[str, ...], d3rlpy: Path | None) -> None:
+    """Make the rows of one world that are not there yet."""
+    folder = folder_of(out, world, sizes)
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"world": world} | asdict(sizes)
     told = folder / "settings.json"
@@ -254,7 +259,7 @@ def one_world(
         school = School(world, sizes, Path(root), d3rlpy)
         for name in rows:
             path = folder / f"{name}.json"
-            if path.is_file() and not again:
+            if path.is_file():
                 continue
             began = cpu_s()
             made = row(school, name)
@@ -263,7 +268,6 @@ def one_world(
             aside.write_text(json.dumps({"cpu_s": round(cpu_s() - began, 1), "found": made}))
             aside.rename(path)
             print(f"{world}: {name}, {cpu_s() - began:.0f} CPU-s", file=sys.stderr, flush=True)
-    return folder
 
 
 def cpu_s() -> float:
@@ -298,7 +302,7 @@ def main() -> None:
     for name, default in asdict(Sizes()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     parser.add_argument("--policies", default=",".join(ROWS), help="rows to run; all by default")
-    parser.add_argument("--again", action="store_true", help="run rows that are there, too")
+    parser.add_argument("--again", action="store_true", help="forget these rows first")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--d3rlpy", type=Path, help="an interpreter that has d3rlpy")
     parser.add_argument("--out", type=Path, required=True)
@@ -310,10 +314,12 @@ def main() -> None:
         if unknown := set(rows) - set(ROWS):
             parser.error(f"--policies has {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
         rows = tuple(name for name in rows if asked.d3rlpy or name not in PEERS)
+        worlds = worlds_of(asked.worlds)
+        for world, name in itertools.product(worlds if asked.again else (), rows):
+            (folder_of(asked.out, world, sizes) / f"{name}.json").unlink(missing_ok=True)
         with ProcessPoolExecutor(asked.workers) as pool:
             jobs = {
-                pool.submit(one_world, world, sizes, asked.out, rows, asked.d3rlpy, asked.again): world
-                for world in worlds_of(asked.worlds)
+                pool.submit(one_world, world, sizes, asked.out, rows, asked.d3rlpy): world for world in worlds
             }
             for job in as_completed(jobs):
                 if error := job.exception():  # a world that fails must not take the others with it

@@ -27,7 +27,7 @@ def run(worlds: list[str], people: int, seed: int, out: Path) -> None:
     for users, weeks, world in itertools.product(USERS, WEEKS, worlds):
         sizes = Sizes(log_users=users, weeks=weeks, people=people, seed=seed)
         try:
-            one_world(world, sizes, out, (LOG, OURS), None, False)
+            one_world(world, sizes, out, (LOG, OURS), None)
         except Exception as error:  # a cell that fails must not take the others with it
             print(f"{world}, {users} x {weeks}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
 

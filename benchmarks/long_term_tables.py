@@ -185,7 +185,7 @@ def promises(results: list[Result]) -> None:
         z, noise = np.array(ratios).T
         low, high = wilson(sum(inside), len(inside))
         print(
-            f"covered: {sum(inside)} of {len(inside)} ({low:.0%} to {high:.0%}), where the estimate is trusted "
+            f"covered: {sum(inside)} of {len(inside)} ({low:.0%} to {high:.0%}), where it is to be trusted "
             f"{sum(np.logical_and(inside, trusted))} of {sum(trusted)}; error of the promise in its "
             f"standard errors: mean {z.mean():+.2f}, sd {z.std(ddof=1) if len(z) > 1 else np.nan:.2f}; the "
             f"fact's own error is {np.median(noise):.2f} of the promise's"
