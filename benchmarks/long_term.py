@@ -10,8 +10,8 @@ the configured one of all that happens in the period: active days, minutes, conv
 evaluation promised stands beside what came of it (`long_term_promise.py`).
 
 Each row is a file in a folder of its world, seed and log. A run that was stopped goes on where it was;
-`--policies` runs some rows alone, and `--again` forgets them first. For a new learner of long-term values these
-are long-term, promise and one-step-long-term. d3rlpy's two need an interpreter that has it, see
+`--policies` runs some rows alone, and `--again` forgets them first. For a new learner of long-term values
+these are long-term, promise and one-step-long-term. d3rlpy's two need an interpreter that has it, see
 `long_term_d3rlpy.py`; without one they are left out.
 """
 
