@@ -23,18 +23,25 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import asdict, replace
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from long_term_promise import branch_days, branched
+from long_term_school import PEERS, School, Sizes
+from long_term_tables import show
+from numpy.typing import NDArray
 
-for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+from homing.lifecycle.measures import lives
+from homing.lifecycle.rollout import Rollout, rollout
+from homing.schema import Config
+from homing.simulator import world_maker
 
 PRESETS = ("streaming", "commerce", "learning", "news", "adverse", "drifting")
-PEERS = ("d3rlpy-cql", "d3rlpy-dqn")
 FREE = ("hold", "random")  # learn nothing
 LEARNED = ("greedy", "greedy-penalty", "greedy-tuned", "recovering", "short-term", "long-term")
 POLICIES = (*FREE, *LEARNED, *PEERS)
@@ -46,61 +53,11 @@ BOUNDS = {  # and who lives in them, with fewer people
 PROMISED = ("long-term", "short-term")
 FACTS = ("one-step-random", *(f"one-step-{name}" for name in PROMISED))
 ROWS = (*POLICIES, *BOUNDS, "promise", *FACTS)
-HORIZON, DAYS, REPLICATES = "28d", 42, 12
-Z = 1.96
+ONE_THREAD = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "MKL_NUM_THREADS")
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """What results of one folder have in common."""
-
-    log_users: int = 6_000
-    weeks: int = 6  # of the log
-    people: int = 2_000
-    oracle_people: int = 100
-    steps: int = 3_000  # of d3rlpy's learners
-    seed: int = 0
-
-
-class ShortTerm:
-    """The response model under a long-term one: the same network, and no horizon."""
-
-    def __init__(self, model) -> None:
-        self.response, self.objectives = model.response, len(model.objectives)
-
-    def predict(self, features) -> np.ndarray:
-        """Return float32 [n, objectives]."""
-        return self.response.predict(features)[:, : self.objectives]
-
-
-def configuration():
-    """Return the default objectives, each with a horizon; intervals are of 90 %."""
-    from homing.lifecycle.ground import with_click
-    from homing.schema import Config, parse_config
-
-    told = with_click(Config()).model_dump(mode="json", exclude_none=True)
-    told["engine"]["threads"] = 1
-    told["training"]["members"] = 1
-    told["evaluation"] |= {"confidence": 0.9, "bootstrap": 0}
-    for objective in told["objectives"].values():
-        if objective["scope"] == "user":
-            objective["horizon"] = HORIZON
-    return parse_config(told)
-
-
-def without_horizons(config):
-    """Return the configuration of short-term values."""
-    from homing.lifecycle.horizons import with_objectives
-
-    return with_objectives(
-        config, {name: o.model_copy(update={"horizon": None}) for name, o in config.objectives.items()}
-    )
-
-
-def utility(run, config) -> np.ndarray:
+def utility(run: Rollout, config: Config) -> NDArray[np.float64]:
     """Return the utility of each person's period: float64 [people]."""
-    from homing.lifecycle.measures import lives
-
     told = lives(run)
     columns = {measure.name: told.numbers[:, place] for place, measure in enumerate(told.measures)}
     weights = {
@@ -112,123 +69,11 @@ def utility(run, config) -> np.ndarray:
     return sum(weight * columns[name] for name, weight in weights.items())
 
 
-class School:
-    """What is learned from a world's log; each part is made when it is first asked for."""
-
-    def __init__(self, world: str, sizes: Sizes, root: Path, d3rlpy: Path | None) -> None:
-        from homing.schema.times import DAY
-        from homing.simulator import PART_USERS, Setup
-
-        self.world, self.sizes, self.root, self.d3rlpy = world, sizes, root, d3rlpy
-        self.config = configuration()
-        self.setup = Setup(
-            users=sizes.people, days=DAYS, seed=sizes.seed, channels=tuple(self.config.channels)
-        )
-        days = 7 * sizes.weeks
-        self.others = replace(
-            self.setup,
-            users=sizes.log_users,
-            days=days,
-            start=self.setup.start - days * DAY,
-            first=PART_USERS,
-        )
-
-    @cached_property
-    def long(self):
-        """The ground with horizons."""
-        from homing.lifecycle.ground import Ground
-        from homing.lifecycle.progress import Silent
-        from homing.lifecycle.simulate import simulate
-        from homing.lifecycle.train import train
-        from homing.schema.reference import default_toml
-        from homing.store import Workspace, ingest
-
-        log = self.root / "log"
-        simulate(log, self.world, self.others, "random", self.config, workers=1, progress=Silent())
-        workspace = Workspace.create(self.root / "workspace", default_toml(self.config))
-        ingest(workspace, [log])
-        train(workspace)
-        return Ground.of(workspace)
-
-    @cached_property
-    def short(self):
-        """The same ground with the response model alone."""
-        release = self.long.release
-        plain = without_horizons(release.config)
-        return replace(self.long, release=replace(release, model=ShortTerm(release.model), config=plain))
-
-    @cached_property
-    def penalised(self):
-        """Click-greedy with penalties, fitted as it will be used: over windows."""
-        from long_term_promise import penalised
-
-        return penalised(self.short)
-
-    @cached_property
-    def promises(self) -> dict[str, dict]:
-        """What evaluation says of policies, as JSON."""
-        from long_term_promise import promised
-
-        found = promised(self.long, self.short, self.penalised)
-        return {
-            name: {
-                "value": asdict(policy.value),
-                "versus_logging": policy.versus_logging and asdict(policy.versus_logging),
-                "judgement": policy.judgement,
-                "reason": policy.reason,
-            }
-            for name, policy in found.items()
-        }
-
-    @cached_property
-    def transitions(self):
-        """Path of the peers' transitions, and mean and scale of their columns."""
-        from long_term_peer import write_transitions
-
-        path = self.root / "transitions.npz"
-        return path, *write_transitions(self.short, path)
-
-    def contender(self, name: str, world):
-        """Return the policy of that name for a fresh world."""
-        from homing.lifecycle.contender import Contender
-        from homing.lifecycle.entrants import Trained, find_entrant
-        from homing.lifecycle.oracles import look_ahead, one_step
-
-        if name == "look-ahead-oracle":
-            return look_ahead(self.config, replicates=REPLICATES)(world)
-        if name == "one-step-oracle":
-            return one_step(self.config)(world)
-        if name in ("long-term", "short-term"):
-            ground = self.long if name == "long-term" else self.short
-            return Contender(name, replace(ground.release.greedy(), name=name), ground.score)
-        if name in PEERS:
-            from long_term_peer import train_peer
-
-            algorithm = name.removeprefix("d3rlpy-")
-            peer = train_peer(algorithm, self.d3rlpy, self.sizes.steps, self.sizes.seed, *self.transitions)
-            return peer.contender(self.short)
-        if name == "greedy-tuned":
-            best = max(self.penalised, key=lambda policy: self.promises[policy.name]["value"]["value"])
-            return Contender(name, best, self.short.score)
-        known = find_entrant(name)
-        return known.make(self.short if isinstance(known, Trained) else self.config)(world)
-
-    @property
-    def words(self):
-        """Vocabularies of the ledger."""
-        return self.long.vocabularies
-
-
-def row(school: School, name: str) -> np.ndarray | dict:
+def row(school: School, name: str) -> NDArray[np.float64] | dict[str, Any]:
     """Return what one row is: utilities by person, or promises."""
-    from homing.lifecycle.rollout import rollout
-    from homing.simulator import world_maker
-
     if name == "promise":
         return school.promises
     if name in FACTS:
-        from long_term_promise import branch_days, branched
-
         world, other = world_maker(school.world)(school.others), name.removeprefix("one-step-")
         branch = branch_days(len(world.users), world.days, school.config, school.sizes.seed)
         log = school.contender("random", world)
@@ -270,6 +115,23 @@ def one_world(world: str, sizes: Sizes, out: Path, rows: tuple[str, ...], d3rlpy
             print(f"{world}: {name}, {cpu_s() - began:.0f} CPU-s", file=sys.stderr, flush=True)
 
 
+def run(
+    asked: Iterable[tuple[str, Sizes]],
+    out: Path,
+    rows: tuple[str, ...],
+    d3rlpy: Path | None = None,
+    workers: int = 1,
+) -> None:
+    """Make the rows of several worlds, in order, by processes of one thread each."""
+    for name in ONE_THREAD:  # read when the processes import what has threads
+        os.environ.setdefault(name, "1")
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        jobs = {pool.submit(one_world, world, sizes, out, rows, d3rlpy): world for world, sizes in asked}
+        for job in as_completed(jobs):
+            if error := job.exception():  # a world that fails must not take the others with it
+                print(f"{jobs[job]}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+
+
 def cpu_s() -> float:
     """Return CPU seconds of this process and of those that it has waited for."""
     spent = os.times()
@@ -293,8 +155,6 @@ def worlds_of(text: str) -> list[str]:
 
 def main() -> None:
     """Run worlds beside each other, or show what was run."""
-    from long_term_tables import show
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -317,13 +177,7 @@ def main() -> None:
         worlds = worlds_of(asked.worlds)
         for world, name in itertools.product(worlds if asked.again else (), rows):
             (folder_of(asked.out, world, sizes) / f"{name}.json").unlink(missing_ok=True)
-        with ProcessPoolExecutor(asked.workers) as pool:
-            jobs = {
-                pool.submit(one_world, world, sizes, asked.out, rows, asked.d3rlpy): world for world in worlds
-            }
-            for job in as_completed(jobs):
-                if error := job.exception():  # a world that fails must not take the others with it
-                    print(f"{jobs[job]}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        run([(world, sizes) for world in worlds], asked.out, rows, asked.d3rlpy, asked.workers)
     show(asked.out)
 
 

@@ -11,25 +11,15 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 from pathlib import Path
 
 import numpy as np
-from long_term import Sizes, one_world, worlds_of
+from long_term import run, worlds_of
+from long_term_school import Sizes
 from long_term_tables import LOG, OURS, Z95, Result, number, results_of
 
 USERS, WEEKS = (1_500, 3_000, 6_000, 12_000), (4, 6, 8)
 COLOURS = ("#9ecae1", "#3182bd", "#08306b")  # light to dark, as weeks grow
-
-
-def run(worlds: list[str], people: int, seed: int, out: Path) -> None:
-    """Run every cell that is not there, small logs first."""
-    for users, weeks, world in itertools.product(USERS, WEEKS, worlds):
-        sizes = Sizes(log_users=users, weeks=weeks, people=people, seed=seed)
-        try:
-            one_world(world, sizes, out, (LOG, OURS), None)
-        except Exception as error:  # a cell that fails must not take the others with it
-            print(f"{world}, {users} x {weeks}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
 
 
 def cells(out: Path) -> dict[tuple[str, int, int], Result]:
@@ -104,12 +94,18 @@ def main() -> None:
     parser.add_argument("--worlds", default="news,learning,family:2,family:5")
     parser.add_argument("--people", type=int, default=1_500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--read", action="store_true", help="show what is there")
     parser.add_argument("--plot", type=Path, help="a PNG to draw")
     asked = parser.parse_args()
     if not asked.read:
-        run(worlds_of(asked.worlds), asked.people, asked.seed, asked.out)
+        logs = itertools.product(USERS, WEEKS, worlds_of(asked.worlds))  # small ones first
+        sizes = [
+            (world, Sizes(log_users=users, weeks=weeks, people=asked.people, seed=asked.seed))
+            for users, weeks, world in logs
+        ]
+        run(sizes, asked.out, (LOG, OURS), workers=asked.workers)
     show(asked.out)
     if asked.plot:
         plot(asked.out, asked.plot)
