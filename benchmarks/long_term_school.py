@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from long_term_peer import write_transitions
+from long_term_peer import train_peer, write_transitions
 from long_term_promise import penalised, promised
 from numpy.typing import NDArray
 
