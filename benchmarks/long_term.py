@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from long_term_promise import branch_days, branched
 from long_term_school import PEERS, School, Sizes
-from long_term_tables import show
+from long_term_tables import PROMISED, show
 from numpy.typing import NDArray
 
 from homing.lifecycle.measures import lives
@@ -50,7 +50,6 @@ BOUNDS = {  # and who lives in them, with fewer people
     "oracle-one-step": "one-step-oracle",
     "oracle-random": "random",
 }
-PROMISED = ("long-term", "short-term")
 FACTS = ("one-step-random", *(f"one-step-{name}" for name in PROMISED))
 ROWS = (*POLICIES, *BOUNDS, "promise", *FACTS)
 ONE_THREAD = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "MKL_NUM_THREADS")
