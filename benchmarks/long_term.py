@@ -1,68 +1,62 @@
 """Long-term values in worlds: trained from logs only, judged by lives under the same luck.
 
-    python benchmarks/long_term.py --worlds presets,family:1-20 --workers 16 --json results.jsonl
-    python benchmarks/long_term.py --read results.jsonl
+    python benchmarks/long_term.py --worlds presets,family:1-20 --out results --d3rlpy /tmp/d3/bin/python
+    python benchmarks/long_term.py --worlds presets,family:1-20 --out results --policies long-term --again
+    python benchmarks/long_term.py --out results --read
 
 In each world, six weeks of other people are logged by the policy `random`. Then the same people live through
-the period with each policy: hold, random, click-greedy, greedy with a send penalty, recovering differences,
-short-term values, long-term values (every objective with a horizon of 28 days), and, for fewer people, the
-look-ahead oracle. The utility is the configured one of all that happens in the period: active days, minutes,
-conversions, opt-outs.
+the period with each policy, see `POLICIES`, and, fewer of them, with the look-ahead oracle. The utility is
+the configured one of all that happens in the period: active days, minutes, conversions, opt-outs. What
+evaluation promised stands beside what came of it (`long_term_promise.py`).
+
+Each row is a file in a folder of its world, seed and log. A run that was stopped goes on where it was;
+`--policies` runs some rows alone, and `--again` forgets them first. For a new learner of long-term values
+these are long-term, promise and one-step-long-term. d3rlpy's two need an interpreter that has it, see
+`long_term_d3rlpy.py`; without one they are left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
 import tempfile
-import time
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import asdict, replace
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from long_term_promise import branch_days, branched
+from long_term_school import PEERS, School, Sizes
+from long_term_tables import PROMISED, show
+from numpy.typing import NDArray
 
-for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+from homing.lifecycle.measures import lives
+from homing.lifecycle.rollout import Rollout, rollout
+from homing.schema import Config
+from homing.simulator import world_maker
 
 PRESETS = ("streaming", "commerce", "learning", "news", "adverse", "drifting")
-POLICIES = ("hold", "random", "greedy", "greedy-penalty", "recovering", "short-term", "long-term")
-ORACLE = "look-ahead-oracle"
-HORIZON = "28d"
-Z = 1.96
+FREE = ("hold", "random")  # learn nothing
+LEARNED = ("greedy", "greedy-penalty", "greedy-tuned", "recovering", "short-term", "long-term")
+POLICIES = (*FREE, *LEARNED, *PEERS)
+BOUNDS = {  # and who lives in them, with fewer people
+    "oracle": "look-ahead-oracle",
+    "oracle-one-step": "one-step-oracle",
+    "oracle-random": "random",
+}
+FACTS = ("one-step-random", *(f"one-step-{name}" for name in PROMISED))
+ROWS = (*POLICIES, *BOUNDS, "promise", *FACTS)
+ONE_THREAD = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "MKL_NUM_THREADS")
 
 
-class ShortTerm:
-    """The response model under a long-term one: the same network, and no horizon."""
-
-    def __init__(self, model) -> None:
-        self.response, self.objectives = model.response, len(model.objectives)
-
-    def predict(self, features) -> np.ndarray:
-        """Return float32 [n, objectives]."""
-        return self.response.predict(features)[:, : self.objectives]
-
-
-def configuration():
-    """Return the default objectives, each with a horizon."""
-    from homing.lifecycle.ground import with_click
-    from homing.schema import Config, parse_config
-
-    told = with_click(Config()).model_dump(mode="json", exclude_none=True)
-    told["engine"]["threads"] = 1
-    told["training"]["members"] = 1
-    for objective in told["objectives"].values():
-        if objective["scope"] == "user":
-            objective["horizon"] = HORIZON
-    return parse_config(told)
-
-
-def utility(run, config) -> np.ndarray:
+def utility(run: Rollout, config: Config) -> NDArray[np.float64]:
     """Return the utility of each person's period: float64 [people]."""
-    from homing.lifecycle.measures import lives
-
     told = lives(run)
     columns = {measure.name: told.numbers[:, place] for place, measure in enumerate(told.measures)}
     weights = {
@@ -74,101 +68,73 @@ def utility(run, config) -> np.ndarray:
     return sum(weight * columns[name] for name, weight in weights.items())
 
 
-def schooled(root: Path, world: str, others, config):
-    """Return what was learned from a log: with horizons, and without."""
-    from homing.lifecycle.ground import Ground
-    from homing.lifecycle.progress import Silent
-    from homing.lifecycle.simulate import simulate
-    from homing.lifecycle.train import train
-    from homing.schema.reference import default_toml
-    from homing.store import Workspace, ingest
-
-    simulate(root / "log", world, others, "random", config, workers=1, progress=Silent())
-    workspace = Workspace.create(root / "workspace", default_toml(config))
-    ingest(workspace, [root / "log"])
-    train(workspace)
-    long = Ground.of(workspace)
-    short = replace(long, release=replace(long.release, model=ShortTerm(long.release.model)))
-    return long, short
-
-
-def one_world(world: str, log_users: int, people: int, days: int, oracle_people: int, seed: int) -> dict:
-    """Return each policy's mean utility a person against the logging policy's, with standard errors."""
-    from homing.lifecycle.contender import Contender
-    from homing.lifecycle.entrants import Trained, find_entrant
-    from homing.lifecycle.oracles import look_ahead
-    from homing.lifecycle.rollout import rollout
-    from homing.schema.times import DAY
-    from homing.simulator import PART_USERS, Setup, world_maker
-
-    began, clock, config = time.process_time(), {}, configuration()
-    setup = Setup(users=people, days=days, seed=seed, channels=tuple(config.channels))
-    others = replace(setup, users=log_users, days=42, start=setup.start - 42 * DAY, first=PART_USERS)
-    with tempfile.TemporaryDirectory(prefix="homing-") as folder:
-        long, short = schooled(Path(folder), world, others, config)
-        clock["log and training"] = time.process_time() - began
-
-        def live(name: str, size: int) -> np.ndarray:
-            lived = world_maker(world)(replace(setup, users=size))
-            if name in ("long-term", "short-term"):
-                ground = long if name == "long-term" else short
-                contender = Contender(name, replace(ground.release.greedy(), name=name), ground.score)
-            elif name == ORACLE:
-                contender = look_ahead(config, days=28, replicates=12)(lived)
-            else:
-                known = find_entrant(name)
-                contender = known.make(short if isinstance(known, Trained) else config)(lived)
-            words = None if name == ORACLE else short.vocabularies
-            return utility(rollout(lived, contender, config, words), config)
-
-        told = {name: live(name, people) for name in POLICIES}
-        clock["lives"] = time.process_time() - began - sum(clock.values())
-        result = {
-            "world": world,
-            "seed": seed,
-            "base": float(told["random"].mean()),
-            "gain": {name: mean_and_error(own - told["random"]) for name, own in told.items()},
-            "ahead": {name: mean_and_error(told["long-term"] - own) for name, own in told.items()},
-            "half_lives": dict(
-                zip(
-                    long.release.model.advantage.objectives,
-                    (curve.half_life for curve in long.release.model.advantage.curves),
-                    strict=True,
-                )
-            ),
-        }
-        if oracle_people:
-            result["oracle"] = mean_and_error(live(ORACLE, oracle_people) - live("random", oracle_people))
-            clock["oracle"] = time.process_time() - began - sum(clock.values())
-    result["cpu_s"] = {name: round(seconds, 1) for name, seconds in clock.items()}
-    return result
+def row(school: School, name: str) -> NDArray[np.float64] | dict[str, Any]:
+    """Return what one row is: utilities by person, or promises."""
+    if name == "promise":
+        return school.promises
+    if name in FACTS:
+        world, other = world_maker(school.world)(school.others), name.removeprefix("one-step-")
+        branch = branch_days(len(world.users), world.days, school.config, school.sizes.seed)
+        log = school.contender("random", world)
+        other = None if other == "random" else school.contender(other, world)
+        return branched(world, log, other, branch, school.config, school.words)
+    people = school.sizes.oracle_people if name in BOUNDS else school.sizes.people
+    world = world_maker(school.world)(replace(school.setup, users=people))
+    free = name in (*BOUNDS, *FREE)
+    contender = school.contender(BOUNDS.get(name, name), world)
+    return utility(rollout(world, contender, school.config, None if free else school.words), school.config)
 
 
-def mean_and_error(values: np.ndarray) -> list[float]:
-    """Return the mean of float64 [people] and its standard error."""
-    return [float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))]
+def folder_of(out: Path, world: str, sizes: Sizes) -> Path:
+    """Return where the rows of one world are."""
+    return out / f"{world.replace(':', '-')}-seed{sizes.seed}-users{sizes.log_users}-weeks{sizes.weeks}"
 
 
-def show(results: list[dict]) -> None:
-    """Print each world's gains over the logging policy, and how often long-term values come first or tie."""
-    rivals = [name for name in POLICIES if name not in ("random", "long-term")]
-    print("gain of utility a person over the logging policy +- one standard error, and the oracle's share")
-    shown = [*rivals, "long-term", "oracle"]
-    print(f"{'world':12s}" + "".join(f"{name:>17s}" for name in shown) + "  share")
-    shares = []
-    for r in sorted(results, key=lambda r: r["world"]):
-        found = r["gain"] | {"oracle": r.get("oracle", [np.nan, np.nan])}
-        shares.append(found["long-term"][0] / found["oracle"][0])
-        cells = "".join(f"{found[name][0]:+10.3f} +-{found[name][1]:.3f}" for name in shown)
-        print(f"{r['world']:12s}{cells}  {shares[-1]:.0%}")
-    first = sum(all(r["ahead"][n][0] > -Z * r["ahead"][n][1] for n in rivals) for r in results)
-    kept = sum(r["gain"]["long-term"][0] > -Z * r["gain"]["long-term"][1] for r in results)
-    print(f"first or tied: {first} of {len(results)}; not below the log: {kept} of {len(results)}; ", end="")
-    print(f"median share of the oracle's gain: {np.nanmedian(shares):.0%}")
-    for name in rivals:
-        better = sum(r["ahead"][name][0] > Z * r["ahead"][name][1] for r in results)
-        worse = sum(r["ahead"][name][0] < -Z * r["ahead"][name][1] for r in results)
-        print(f"  against {name}: better in {better}, worse in {worse}, of {len(results)}")
+def one_world(world: str, sizes: Sizes, out: Path, rows: tuple[str, ...], d3rlpy: Path | None) -> None:
+    """Make the rows of one world that are not there yet."""
+    folder = folder_of(out, world, sizes)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"world": world} | asdict(sizes)
+    told = folder / "settings.json"
+    if told.is_file() and (found := json.loads(told.read_text())) != settings:
+        sys.exit(f"{folder} has results of {found}, not of {settings}; name another folder with --out")
+    told.write_text(json.dumps(settings))
+    with tempfile.TemporaryDirectory(prefix="homing-") as root:
+        school = School(world, sizes, Path(root), d3rlpy)
+        for name in rows:
+            path = folder / f"{name}.json"
+            if path.is_file():
+                continue
+            began = cpu_s()
+            made = row(school, name)
+            made = made if isinstance(made, dict) else made.tolist()
+            aside = path.with_suffix(f".{os.getpid()}")
+            aside.write_text(json.dumps({"cpu_s": round(cpu_s() - began, 1), "found": made}))
+            aside.rename(path)
+            print(f"{world}: {name}, {cpu_s() - began:.0f} CPU-s", file=sys.stderr, flush=True)
+
+
+def run(
+    asked: Iterable[tuple[str, Sizes]],
+    out: Path,
+    rows: tuple[str, ...],
+    d3rlpy: Path | None = None,
+    workers: int = 1,
+) -> None:
+    """Make the rows of several worlds, in order, by processes of one thread each."""
+    for name in ONE_THREAD:  # read when the processes import what has threads
+        os.environ.setdefault(name, "1")
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        jobs = {pool.submit(one_world, world, sizes, out, rows, d3rlpy): world for world, sizes in asked}
+        for job in as_completed(jobs):
+            if error := job.exception():  # a world that fails must not take the others with it
+                print(f"{jobs[job]}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+
+
+def cpu_s() -> float:
+    """Return CPU seconds of this process and of those that it has waited for."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def worlds_of(text: str) -> list[str]:
@@ -192,33 +158,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--worlds", default="presets")
-    parser.add_argument("--log-users", type=int, default=10_000)
-    parser.add_argument("--people", type=int, default=3_000)
-    parser.add_argument("--days", type=int, default=42)
-    parser.add_argument("--oracle-people", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--read", type=Path)
+    for name, default in asdict(Sizes()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
+    parser.add_argument("--policies", default=",".join(ROWS), help="rows to run; all by default")
+    parser.add_argument("--again", action="store_true", help="forget these rows first")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--d3rlpy", type=Path, help="an interpreter that has d3rlpy")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--read", action="store_true", help="show what is there")
     asked = parser.parse_args()
-    if asked.read:
-        show([json.loads(line) for line in asked.read.read_text().splitlines()])
-        return
-    results = []
-    sizes = (asked.log_users, asked.people, asked.days, asked.oracle_people, asked.seed)
-    with ProcessPoolExecutor(asked.workers) as pool:
-        jobs = {pool.submit(one_world, world, *sizes): world for world in worlds_of(asked.worlds)}
-        for job in as_completed(jobs):
-            try:
-                results.append(job.result())
-            except Exception as error:  # a world that fails must not take the others with it
-                print(f"{jobs[job]}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-                continue
-            print(json.dumps(results[-1]), flush=True)
-            if asked.json:
-                with asked.json.open("a") as file:
-                    file.write(json.dumps(results[-1]) + "\n")
-    show(results)
+    if not asked.read:
+        sizes = Sizes(**{name: getattr(asked, name) for name in asdict(Sizes())})
+        rows = tuple(asked.policies.split(","))
+        if unknown := set(rows) - set(ROWS):
+            parser.error(f"--policies has {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+        rows = tuple(name for name in rows if asked.d3rlpy or name not in PEERS)
+        worlds = worlds_of(asked.worlds)
+        for world, name in itertools.product(worlds if asked.again else (), rows):
+            (folder_of(asked.out, world, sizes) / f"{name}.json").unlink(missing_ok=True)
+        run([(world, sizes) for world in worlds], asked.out, rows, asked.d3rlpy, asked.workers)
+    show(asked.out)
 
 
 if __name__ == "__main__":

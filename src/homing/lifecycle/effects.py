@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from homing.decision.replay import batches, replay
 from homing.engine import over_shards, worker_count
 from homing.evaluation import folds_by_user
-from homing.lifecycle.horizons import horizons, with_objectives, within
+from homing.lifecycle.horizons import horizons, with_objectives
 from homing.lifecycle.progress import Progress
 from homing.lifecycle.replay import View, outcomes_of
 from homing.lifecycle.splits import CALIBRATION, TRAIN, Split
@@ -170,7 +170,7 @@ def _gather(
 ) -> _Seen:
     until, partitions = split.outcomes_until(watermark), workspace.ledger.partitions
     cumulative = {
-        f"{name} to day {end}": within(view.config.objectives[name], f"{end}d")
+        f"{name} to day {end}": view.config.objectives[name].within(f"{end}d")
         for name, cuts in edges.items()
         for end in cuts[1:]
     }

@@ -46,7 +46,7 @@ from homing.lifecycle.valuation import (
 )
 from homing.lifecycle.weights import Reweighted, weight_family, weight_sweeps
 from homing.report.facts import Health, Population, Truth, Values
-from homing.schema import Decisions, Features, Reason, Shard, Vocabularies
+from homing.schema import Decisions, Features, InputError, Reason, Shard, Vocabularies
 from homing.schema.times import MISSING, parse_duration
 from homing.store import Workspace, load_shard, table_spans
 
@@ -64,19 +64,20 @@ class Evaluated:
 
 
 def evaluate(
-    workspace: Workspace, policies: Sequence[str] = (), progress: Progress | None = None
+    workspace: Workspace, policies: Sequence[str | Policy] = (), progress: Progress | None = None
 ) -> Evaluated:
     """Value policies on the decisions that the current release was not trained on.
 
     Args:
         workspace: with a log and a release.
         policies: names as in `evaluation.policies`, or `current` for the policy that wrote the log and
-            `candidate` for the learned one; empty: the configured ones.
+            `candidate` for the learned one, or policies of your own, which are given the release's values;
+            empty: the configured ones.
         progress: where to report.
 
     Raises:
         WorkspaceError: there is no release.
-        InputError: a policy is not known, or no decision was held out.
+        InputError: a policy is not known, two have one name, or no decision was held out.
     """
     progress, timings = progress or Silent(), Timings()
     vocabularies = workspace.ledger.vocabularies()
@@ -87,14 +88,13 @@ def evaluate(
     ]
     logs = [shard.decisions for shard in shards]
     compared = _foreign_logs(logs)
-    names = tuple(ALIASES.get(name, name) for name in policies) or policy_names(
-        workspace.config, release, vocabularies
-    )
-    names = ("learned", *names) if "learned" not in names else names
-    names = (*names, *(f"release:{vocabularies.releases.names[code]}" for code in compared))
+    names = [*(policies or policy_names(workspace.config, release, vocabularies))]
+    names += [f"release:{vocabularies.releases.names[code]}" for code in compared]
+    asked = _by_name(names)
+    asked = asked if "learned" in asked else _by_name(["learned", *names])
     named = [
-        make_policy(name, workspace, release, vocabularies, logs)
-        for name in dict.fromkeys(names)
+        make_policy(one, workspace, release, vocabularies, logs) if isinstance(one, str) else one
+        for name, one in asked.items()
         if name != "logging"
     ]
 
@@ -169,6 +169,18 @@ def evaluate(
     assert record.facts.values is not None
     save_record(workspace, record)
     return Evaluated(release, record.facts.values, record, timings)
+
+
+def _by_name(policies: Sequence[str | Policy]) -> dict[str, str | Policy]:
+    """Return names or policies by name, each once."""
+    found: dict[str, str | Policy] = {}
+    for told in policies:
+        one = ALIASES.get(told, told) if isinstance(told, str) else told
+        name = one if isinstance(one, str) else one.name
+        kept = found.setdefault(name, one)
+        if kept is not one and not (isinstance(kept, str) and isinstance(one, str)):
+            raise InputError(f"two policies have the name {name!r}, must be one; give yours another name")
+    return found
 
 
 def usable_decisions(log: Decisions, watermark: int, window: int) -> NDArray[np.bool_]:

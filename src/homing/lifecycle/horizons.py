@@ -24,13 +24,7 @@ def horizons(config: Config) -> dict[str, int]:
 
 def over_horizons(config: Config) -> Config:
     """Return the configuration with every horizon as a window: what evaluation counts of a decision."""
-    return with_objectives(
-        config,
-        {
-            name: objective if objective.horizon is None else within(objective, objective.horizon)
-            for name, objective in config.objectives.items()
-        },
-    )
+    return with_objectives(config, {name: o.judged for name, o in config.objectives.items()})
 
 
 def responding(config: Config) -> Config:
@@ -54,9 +48,3 @@ def responding(config: Config) -> Config:
 def with_objectives(config: Config, objectives: Mapping[str, Objective]) -> Config:
     """Return the configuration with these objectives in place of its own."""
     return config.model_copy(update={"objectives": dict(objectives)})
-
-
-def within(objective: Objective, window: str) -> Objective:
-    """Return the objective as a sum over the days of `window`, such as "28d"."""
-    aggregate = "count" if objective.aggregate == "any" else objective.aggregate
-    return objective.model_copy(update={"window": window, "aggregate": aggregate, "horizon": None})

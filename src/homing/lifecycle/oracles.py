@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from homing.decision import Softmax
 from homing.decision.decide import Score
 from homing.lifecycle.contender import Contender, Entrant
+from homing.lifecycle.horizons import horizons, over_horizons
 from homing.lifecycle.platform import Platform
 from homing.lifecycle.release import signed_weights
 from homing.schema import Candidates, Config, InputError, Shard
@@ -70,9 +71,9 @@ def one_step(config: Config) -> Entrant:
     """Return the bound of policies that look no further than what a message brings by itself.
 
     It takes the candidate with the greatest configured utility of the true expectation of its own events,
-    see `IMMEDIATE`; hold has 0. Conversions count within their objective's window, all else whenever it
-    comes. What follows from habit, fatigue and opt-outs is left out, and visits that a message only moved
-    count as its own: that is what makes it one step.
+    see `IMMEDIATE`; hold has 0. Conversions count within their objective's horizon, without one within its
+    window, all else whenever it comes. What follows from habit, fatigue and opt-outs is left out, and visits
+    that a message only moved count as its own: that is what makes it one step.
 
     Args:
         config: whose objectives and weights hold.
@@ -80,6 +81,7 @@ def one_step(config: Config) -> Entrant:
     Raises:
         InputError: an objective that has a weight is not in `IMMEDIATE`.
     """
+    config = over_horizons(config)
     fields = _fields(config, IMMEDIATE)
 
     def value(truth: Truth, sends: _Sends, epoch: NDArray[np.int64]) -> list[NDArray[np.float64]]:
@@ -95,27 +97,33 @@ def one_step(config: Config) -> Entrant:
 
 
 def look_ahead(config: Config, days: int = 28, replicates: int = 64, seed: int = 0) -> Entrant:
-    """Return the bound of policies that look as far as `days`, if nothing is sent after the one decision.
+    """Return the bound of policies that look as far as a horizon, if nothing is sent after the one decision.
 
     It takes the candidate with the greatest configured utility of its true effect against hold on all that
-    becomes of the user in `days`, see `LATER`; hold has 0. The effect is a mean over rollouts, so the best of
-    many candidates looks better than it is; more replicates, less of that. An epoch costs (candidates +
-    users) x replicates x days user-days of simulation, each about a microsecond.
+    becomes of the user within each objective's horizon, see `LATER`; hold has 0. The effect is a mean over
+    rollouts, so the best of many candidates looks better than it is; more replicates, less of that. An epoch
+    costs (candidates + users) x replicates x days user-days of simulation, each about a microsecond, for each
+    horizon that differs.
 
     Args:
-        config: whose objectives and weights hold. Windows are not looked at: `days` takes their place.
-        days: from the epoch.
+        config: whose objectives and weights hold. Windows are not looked at.
+        days: from the epoch, of objectives without a horizon.
         replicates: rollouts of each candidate.
         seed: of the luck of rollouts, which is never the world's own.
 
     Raises:
         InputError: an objective that has a weight is not in `LATER`.
     """
-    fields = _fields(config, LATER)
+    ahead = [horizons(config).get(name, days) for name in config.objectives]
+    fields = _fields(over_horizons(config), LATER)
 
     def value(truth: Truth, sends: _Sends, epoch: NDArray[np.int64]) -> list[NDArray[np.float64]]:
-        mean = truth.effect(*sends, days, replicates).mean
-        return [np.zeros(len(epoch)) if name is None else getattr(mean, name) for name in fields]
+        asked = {far for far, name in zip(ahead, fields, strict=True) if name is not None}
+        mean = {far: truth.effect(*sends, far, replicates).mean for far in sorted(asked)}
+        return [
+            np.zeros(len(epoch)) if name is None else getattr(mean[far], name)
+            for far, name in zip(ahead, fields, strict=True)
+        ]
 
     return _entrant("look-ahead-oracle", config, value, seed, _MOST_USERS)
 

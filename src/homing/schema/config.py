@@ -127,6 +127,16 @@ class Objective(Section):
         """The weight with the sign of the direction."""
         return self.weight if self.direction == "up" else -self.weight
 
+    def within(self, window: str) -> Self:
+        """Return the objective as a sum over the days of `window`, such as "28d"."""
+        aggregate = "count" if self.aggregate == "any" else self.aggregate
+        return self.model_copy(update={"window": window, "aggregate": aggregate, "horizon": None})
+
+    @property
+    def judged(self) -> Self:
+        """What decisions are judged by: the outcome over the horizon where there is one."""
+        return self if self.horizon is None else self.within(self.horizon)
+
 
 class Exploration(Section):
     """How decisions are randomized; this is what makes them evaluable."""

@@ -54,6 +54,24 @@ def test_the_penalty_is_what_an_average_send_gains_over_a_hold():
     assert twice.penalty == pytest.approx(policy.penalty)
 
 
+def test_the_penalty_counts_over_the_horizon():
+    """A send and a hold, each drawn with 1 / 2; the sent user opts out twice, both times after the window."""
+    shard = decided(users_with(3, 2), Half())
+    message = np.array([1, -1], np.int32)
+    log = replace(
+        shard.decisions, message=message, propensity=np.full(2, 0.5), candidates=np.full(2, 2, np.int32)
+    )
+    late = log.epoch_at[0] + np.array([3, 5]) * 24 * HOUR
+    shard = with_events(replace(shard, decisions=log), np.zeros(2, int), late, "opted_out", 0, np.full(2, -1))
+
+    def penalty(horizon: str | None) -> float:
+        leaving = CONFIG.objectives["leaving"].model_copy(update={"horizon": horizon})
+        config = CONFIG.model_copy(update={"objectives": CONFIG.objectives | {"leaving": leaving}})
+        return make("greedy-penalty:leaving", [shard], config, OBJECTIVES).penalty
+
+    assert [penalty(None), penalty("4d"), penalty("6d")] == [0, -1, -2]
+
+
 def test_the_penalty_is_unbiased_where_propensities_tell_users_apart():
     rng = np.random.default_rng(0)
     shard = decided(users_with(1, 20_000), Half(tilt=0.4))

@@ -67,6 +67,8 @@ def nothing_to_fit(name: str, what: str) -> InputError:
 def mean_gain(shards: Iterable[Shard], config: Config, objective: str, policy: str) -> float:
     """Return what an average logged send gained over a hold, in the objective's unit.
 
+    Outcomes are over the objective's horizon where it has one.
+
     Args:
         shards: with logged decisions and the events after them.
         config: its objectives, and how far events are complete.
@@ -76,8 +78,9 @@ def mean_gain(shards: Iterable[Shard], config: Config, objective: str, policy: s
     Raises:
         InputError: the log has no sends or no holds whose outcomes are known.
     """
-    config = config.model_copy(update={"objectives": {objective: config.objectives[objective]}})
-    window = parse_duration(config.objectives[objective].window)
+    judged = config.objectives[objective].judged
+    config = config.model_copy(update={"objectives": {objective: judged}})
+    window = parse_duration(judged.window)
     total = np.zeros((2, 2))  # hold and send: weight, weighted outcome
     for shard in shards:
         known = known_until(shard, config)
