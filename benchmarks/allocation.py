@@ -221,7 +221,7 @@ def pacing() -> None:
             )
 
 
-def as_linear_program(path: str):  # type: ignore[no-untyped-def]
+def as_linear_program(path: str):
     """Return c, A, low, high of: minimise c x where low <= A x <= high, x >= 0; and the number of limits."""
     from scipy.sparse import csr_matrix, vstack
 

@@ -137,7 +137,7 @@ def alarms(rng: np.random.Generator) -> Iterator[Held]:
     )
     p = np.array([float(difference(moments, metric, NEW).p_value) for metric in metrics])
     for name in ("holm", "hommel"):
-        yield f"{ALARM}any of 4 metrics, {name}", bool((adjusted_p_values(p, name) < 0.05).any()), 0.0  # type: ignore[arg-type]
+        yield f"{ALARM}any of 4 metrics, {name}", bool((adjusted_p_values(p, name) < 0.05).any()), 0.0
 
 
 Part = Callable[[np.random.Generator], Iterator[Held]]

@@ -170,7 +170,7 @@ def _statsmodels(data: dict[str, np.ndarray], moments: Moments) -> None:
     p = np.random.default_rng(1).random(12) ** 3
     names = {"holm": "holm", "hommel": "hommel", "benjamini_hochberg": "fdr_bh", "bonferroni": "bonferroni"}
     for name, theirs in names.items():
-        ours_p = adjusted_p_values(p, name)  # type: ignore[arg-type]
+        ours_p = adjusted_p_values(p, name)
         shown(f"statsmodels {name} (last 3)", ours_p[-3:], multipletests(p, method=theirs)[1][-3:])
 
 
@@ -285,11 +285,11 @@ def _confseq() -> None:
     for side in ("two-sided", "greater"):
         tuned, one = (alpha / 2, True) if side == "greater" else (alpha, False)
         bound = normal_mixture_bound(variance, alpha, best, tuned, one)
-        ours = always_valid(error, best**-0.5, alpha, side)  # type: ignore[arg-type]
+        ours = always_valid(error, best**-0.5, alpha, side)
         shown(f"confseq normal mixture, {side}", ours, bound / np.sqrt(variance))
         evidence = normal_log_mixture(estimate * variance, variance, best, tuned, one)
         p = np.exp(-np.maximum.accumulate(np.maximum(evidence, 0)))
-        ours = always_valid_p(estimate, error, best**-0.5, alpha, side)  # type: ignore[arg-type]
+        ours = always_valid_p(estimate, error, best**-0.5, alpha, side)
         shown(f"confseq normal mixture, p, {side}", ours, p)
     count = np.array([[40.0, 60], [90, 110], [240, 160]])
     size = count.sum(axis=1)
@@ -315,7 +315,7 @@ def coverage(runs: int = 4000, users: int = 2000) -> None:
         told = [f"effect {effect:+.0%}"]
         for name, at in (("plain", moments), ("CUPED", adjusted), ("CUPED as in tea-tasting", without)):
             for scale in ("delta", "log", "fieller"):
-                found = difference(at, mean("y"), "new", scale=scale)  # type: ignore[arg-type]
+                found = difference(at, mean("y"), "new", scale=scale)
                 told.append(f"{name} {scale} {((found.low < effect) & (effect < found.high)).mean():.3f}")
             absolute = difference(at, mean("y"), "new")
             low, high = absolute.low / absolute.control_level, absolute.high / absolute.control_level

@@ -164,7 +164,7 @@ def streaming(rows: int, seed: int) -> Log:
     return Log(
         features,
         np.column_stack([session, converted, left, days, minutes]).astype(np.float32),
-        tuple(Head(name, kind) for name, kind in names),  # type: ignore[arg-type]
+        tuple(Head(name, kind) for name, kind in names),
         *parts,
         truth=truth.astype(np.float32),
         truth_hold=hold.astype(np.float32),

@@ -7,13 +7,34 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from math import isfinite, nan
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from homing.schema.errors import InputError, nearest
 
 T = TypeVar("T")
+
+
+class Document:
+    """A tree of frozen dataclasses that is kept as one JSON file."""
+
+    root = "facts"  # what errors call it
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as JSON types only; numbers that are not finite become None."""
+        encoded = encode(self)
+        assert isinstance(encoded, dict)
+        return encoded
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` was given; None becomes NaN where a number is expected.
+
+        Raises:
+            InputError: a key is unknown or missing, or a value has another type.
+        """
+        return decode(cls, data, cls.root)
 
 
 def encode(value: object) -> Any:
@@ -63,7 +84,7 @@ def _decode(kind: Any, data: object, where: str) -> object:
         return nan if data is None else float(cast(float, data))
     if type(data) is kind or (origin is Literal and data in arguments):
         return data
-    raise InputError(f"{where} == {data!r:.80}, must be {kind}; write it with Facts.to_dict")
+    raise InputError(f"{where} == {data!r:.80}, must be {kind}; write it with to_dict")
 
 
 @cache
@@ -73,12 +94,12 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _decode_fields(kind: type, data: object, where: str) -> object:
     if not isinstance(data, Mapping):
-        raise InputError(f"{where} == {data!r:.80}, must be an object; write it with Facts.to_dict")
+        raise InputError(f"{where} == {data!r:.80}, must be an object; write it with to_dict")
     hints = _hints(kind)
     for key in data:
         if key not in hints:
             raise InputError(f"{where}.{key} is not a fact{nearest(str(key), hints)}")
     for field in fields(kind):
         if field.name not in data and field.default is MISSING:
-            raise InputError(f"{where}.{field.name} is missing; write it with Facts.to_dict")
+            raise InputError(f"{where}.{field.name} is missing; write it with to_dict")
     return kind(**{key: _decode(hints[key], item, f"{where}.{key}") for key, item in data.items()})

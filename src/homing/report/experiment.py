@@ -6,12 +6,11 @@ are shares of the control's level; a number that is not known is NaN (null in JS
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
-from typing import Any, Literal
+from typing import Literal
 
-from homing.report.encoding import decode, encode
+from homing.report.encoding import Document
 from homing.report.facts import Alert, Estimate, Header, Promise, Unit
 
 Finding = Literal["better", "worse", "non_inferior", "cannot_tell", "unknown"]
@@ -160,8 +159,10 @@ class ArmWorth:
 
 
 @dataclass(frozen=True)
-class Readout:
+class Readout(Document):
     """An experiment up to an instant."""
+
+    root = "experiment"
 
     header: Header
     name: str
@@ -189,18 +190,3 @@ class Readout:
     segments: tuple[Segment, ...] = ()
     crossings: tuple[Crossing, ...] = ()
     format: int = 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the facts as JSON types only; numbers that are not finite become None."""
-        encoded = encode(self)
-        assert isinstance(encoded, dict)
-        return encoded
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Readout:
-        """Return what `to_dict` was given.
-
-        Raises:
-            InputError: a key is unknown or missing, or a value has another type.
-        """
-        return decode(cls, data, "experiment")

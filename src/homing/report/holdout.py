@@ -6,11 +6,10 @@ is not known is NaN (null in JSON).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from homing.report.encoding import decode, encode
+from homing.report.encoding import Document
 from homing.report.experiment import Answer, CheckFacts
 from homing.report.facts import Alert, Estimate, Header, Unit
 
@@ -52,8 +51,10 @@ class HoldoutMetric:
 
 
 @dataclass(frozen=True)
-class HoldoutFacts:
+class HoldoutFacts(Document):
     """A global holdout up to an instant."""
+
+    root = "holdout"
 
     header: Header
     share: float  # of all users who are held out
@@ -67,18 +68,3 @@ class HoldoutFacts:
     checks: tuple[CheckFacts, ...]
     alerts: tuple[Alert, ...] = ()
     format: int = 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the facts as JSON types only; numbers that are not finite become None."""
-        encoded = encode(self)
-        assert isinstance(encoded, dict)
-        return encoded
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> HoldoutFacts:
-        """Return what `to_dict` was given.
-
-        Raises:
-            InputError: a key is unknown or missing, or a value has another type.
-        """
-        return decode(cls, data, "holdout")

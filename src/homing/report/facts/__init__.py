@@ -5,15 +5,18 @@ that produces it has not run. Times are ISO 8601 text in UTC, shares lie in [0, 
 known is NaN (null in JSON). Counts are of rows unless the comment says otherwise.
 """
 
-from homing.report.facts.common import Count, Estimate, Judgement, Level, Named, Series, Timeline, Tone, Unit
 from homing.report.facts.health import (
     Alert,
     Funnel,
     Header,
     Health,
+    Level,
     PropensityCheck,
     Quarantined,
+    Series,
     TableHealth,
+    Timeline,
+    Tone,
 )
 from homing.report.facts.page import Facts, Provenance, Stage
 from homing.report.facts.plans import (
@@ -36,6 +39,7 @@ from homing.report.facts.quality import (
     Selection,
     TrainingEpoch,
 )
+from homing.report.facts.quantities import Count, Estimate, Judgement, Named, Unit
 from homing.report.facts.tradeoffs import (
     Flow,
     Journeys,

@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from homing.report.facts.common import Count, Estimate, Level, Timeline, Tone
+from homing.report.facts.quantities import Count, Estimate
+
+Level = Literal["critical", "warning", "note"]
+Tone = Literal["good", "bad", "neutral"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a timeline."""
+
+    name: str
+    values: tuple[float, ...]  # one a day
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Several daily series over the same days."""
+
+    days: tuple[str, ...]  # ISO dates
+    series: tuple[Series, ...]
 
 
 @dataclass(frozen=True)

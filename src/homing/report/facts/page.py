@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
-from typing import Any
 
-from homing.report.encoding import decode, encode
+from homing.report.encoding import Document
 from homing.report.facts.health import Alert, Funnel, Header, Health
 from homing.report.facts.plans import BudgetCurve, Budgets, Schedule
 from homing.report.facts.quality import Quality, Selection
@@ -37,7 +35,7 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Facts(Document):
     """A whole report."""
 
     header: Header
@@ -58,18 +56,3 @@ class Facts:
     stages: tuple[Stage, ...] | None = None
     provenance: Provenance | None = None
     format: int = 1  # of report.json
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the facts as JSON types only; numbers that are not finite become None."""
-        encoded = encode(self)
-        assert isinstance(encoded, dict)
-        return encoded
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Facts:
-        """Return what `to_dict` was given; None becomes NaN where a number is expected.
-
-        Raises:
-            InputError: a key is unknown or missing, or a value has another type.
-        """
-        return decode(cls, data, "facts")

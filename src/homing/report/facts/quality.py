@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import nan
 
-from homing.report.facts.common import Estimate, Judgement, Unit
+from homing.report.facts.quantities import Estimate, Judgement, Unit
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Literal
 
-from homing.report.facts.common import Estimate, Judgement, Named, Unit
+from homing.report.facts.quantities import Estimate, Judgement, Named, Unit
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from homing.report.facts.common import Estimate, Unit
+from homing.report.facts.quantities import Estimate, Unit
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Literal
 
-from homing.report.facts.common import Estimate, Judgement, Unit
+from homing.report.facts.quantities import Estimate, Judgement, Unit
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Numbers and words that all sections share."""
+"""A number with its interval, a count, a named value; and the words for them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from math import nan
 from typing import Literal
 
-Level = Literal["critical", "warning", "note"]
-Tone = Literal["good", "bad", "neutral"]
 Unit = Literal["rate", "number"]
 Judgement = Literal["reference", "better", "worse", "cannot_tell", "do_not_trust"]
 
@@ -35,19 +33,3 @@ class Named:
 
     name: str
     value: float
-
-
-@dataclass(frozen=True)
-class Series:
-    """One line of a timeline."""
-
-    name: str
-    values: tuple[float, ...]  # one a day
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """Several daily series over the same days."""
-
-    days: tuple[str, ...]  # ISO dates
-    series: tuple[Series, ...]
