@@ -1,10 +1,14 @@
-"""A small world that the tests of several packages look at; each test process builds it once."""
+"""Worlds that the tests of several packages look at; the test processes of a run make each once and share it."""
 
+import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from demo import make_demo
+from filelock import FileLock
 from small_world import SmallWorld, build_small_world
 
 from homing.store import Workspace
@@ -12,7 +16,33 @@ from homing.store import Workspace
 
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
-    return build_small_world(tmp_path_factory.mktemp("small-world"))
+    def make(folder: Path) -> None:
+        found = build_small_world(folder)
+        (folder / "found.pickle").write_bytes(pickle.dumps(found))
+
+    made = _shared(tmp_path_factory, "small-world", make)
+    found: SmallWorld = pickle.loads((made / "found.pickle").read_bytes())
+    return found
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of `make_demo`. Not to be changed."""
+    return _shared(tmp_path_factory, "demo", make_demo)
+
+
+def _shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder that `make` fills, which the first test process that needs it calls."""
+    shared = factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder, made = shared / name, shared / f"{name}.made"
+    with FileLock(shared / f"{name}.lock"):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+            make(folder)
+            made.touch()
+    return folder
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from demo import run_homing
 
 Facts = dict[str, Any]
 
@@ -38,26 +37,7 @@ class Job:
 @pytest.fixture(scope="session")
 def homing() -> Callable[..., str]:
     """Return the command line in a process of its own, where a warning is an error."""
-
-    def run(*arguments: object) -> str:
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-W",
-                "error",
-                "-c",
-                "from homing.app.cli import main; main()",
-                *map(str, arguments),
-            ],
-            capture_output=True,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},  # small networks: threads wait more than they work
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
+    return run_homing
 
 
 def real_log(name: str) -> Path:

@@ -1,12 +1,15 @@
-"""From nothing to a report on a fresh simulated world of 2,000 users and 42 days."""
+"""From nothing to a report on a fresh simulated world."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from demo import DAYS, USERS
 
 from homing.lifecycle.splits import Split
 from homing.store import Workspace
@@ -17,10 +20,8 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def job(homing: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Job:
-    path = tmp_path_factory.mktemp("demo")
-    homing("demo", path, "--users", 2_000, "--days", 42)
-    return Job.of(path)
+def job(demo: Path) -> Job:
+    return Job.of(demo)
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +74,10 @@ def test_one_decision_for_every_user_and_day(job: Job, ledger: dict[str, pl.Data
     for epoch, mine in epochs.group_by("epoch_at"):
         signed_up = users.filter(pl.col("signed_up_at") <= epoch[0])
         assert set(mine["user_id"]) == set(signed_up["user_id"]), epoch
-    assert epochs["epoch_at"].n_unique() == 43
+    assert epochs["epoch_at"].n_unique() == DAYS + 1
     assert job.facts["header"]["decisions"] == len(epochs)
     assert job.facts["header"]["users"] == len(users)
-    assert 1_950 < len(users) < 2_000  # some sign up in the weeks of the trial
+    assert 0.975 * USERS < len(users) < USERS  # some sign up in the weeks of the trial
     assert job.facts["funnel"]["users"] == (epochs["epoch_at"] == epochs["epoch_at"].max()).sum()
 
 
@@ -121,16 +122,17 @@ def test_values_agree_with_sums_over_the_ledgers_files(
         assert told["effective_size"] == pytest.approx(weight.sum() ** 2 / (weight**2).sum(), rel=1e-3)
 
 
-def test_the_main_job_again_adds_nothing(job: Job, homing: Callable[..., str]) -> None:
-    before = Workspace.open(job.path).ledger.counts()
-    homing("plan", "--at", job.facts["schedule"]["epoch_at"], "-w", job.path)
-    homing("ingest", job.path / "log", "-w", job.path)
-    assert Workspace.open(job.path).ledger.counts() == before
+def test_the_main_job_again_adds_nothing(job: Job, homing: Callable[..., str], tmp_path: Path) -> None:
+    path = shutil.copytree(job.path, tmp_path / "demo")
+    before = Workspace.open(path).ledger.counts()
+    homing("plan", "--at", job.facts["schedule"]["epoch_at"], "-w", path)
+    homing("ingest", path / "log", "-w", path)
+    assert Workspace.open(path).ledger.counts() == before
 
 
 def test_the_trial_goes_on_from_the_log_with_everybody(job: Job) -> None:
     trial = job.facts["trial"]
-    assert sum(trial["people"]) == 2_000
+    assert sum(trial["people"]) == USERS
     assert trial["days"] == 28
     assert trial["starts_at"] == job.facts["schedule"]["epoch_at"]
     measures = {measure["name"]: measure for measure in trial["measures"]}
