@@ -13,6 +13,9 @@ from small_world import SmallWorld, build_small_world
 
 from homing.store import Workspace
 
+# the test processes have a core each, and steps of small networks wait for threads more than they work
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:

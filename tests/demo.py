@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,6 @@ def run_homing(*arguments: object) -> str:
         [sys.executable, "-W", "error", "-c", "from homing.app.cli import main; main()", *map(str, arguments)],
         capture_output=True,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},  # small networks: threads wait more than they work
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -49,6 +49,7 @@ complete_until = "2026-03-05T00:00Z"
 [training]
 split = "user"
 test_share = 0.5
+members = 1
 hidden = [32]
 
 [engine]

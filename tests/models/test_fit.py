@@ -11,6 +11,8 @@ from homing.schema import FeatureSpec, InputError
 
 from .logs import HEADS, QUICK, Log, make_log, means, ragged, with_features
 
+BRIEF = QUICK.model_copy(update={"epochs": 2})  # where it does not matter how well is learned
+
 
 def fit(log: Log, **changes: object) -> ResponseModel:
     split = len(log) * 3 // 4
@@ -65,8 +67,8 @@ def test_what_hold_carries_as_candidate_features_does_not_matter(model: Response
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(log: Log) -> None:
-    first, again = fit(log), fit(log)
-    other = fit(log, config=QUICK.model_copy(update={"seed": 1}))
+    first, again = fit(log, config=BRIEF), fit(log, config=BRIEF)
+    other = fit(log, config=BRIEF.model_copy(update={"seed": 1}))
     probe = ragged(np.full(30, 3, np.int64))
     assert (first.predict(probe) == again.predict(probe)).all()
     assert (first.predict(probe) != other.predict(probe)).any()
@@ -80,7 +82,7 @@ def test_censored_outcomes_cost_nothing(log: Log) -> None:
     poisoned = np.where(hidden[:, None] & [False, True], np.float32(1e6), log.outcomes)
     fresh = ragged(np.ones(2_000, np.int64), seed=9)
     right = fit(log, outcomes=censored).predict(fresh)[:, 1]
-    wrong = fit(log, outcomes=poisoned).predict(fresh)[:, 1]
+    wrong = fit(log, outcomes=poisoned, config=BRIEF).predict(fresh)[:, 1]
     truth = means(fresh)[:, 1]
     assert np.abs(right - truth).mean() < 0.2 * truth.std()
     assert np.abs(wrong - truth).mean() > 10 * truth.std()
@@ -114,7 +116,7 @@ def test_missing_and_infinite_inputs() -> None:
     user = log.features.user.copy()
     gone = np.random.default_rng(1).random(len(log)) < 0.5
     user[gone, 1] = np.nan
-    model = fit(with_features(log, user=user))
+    model = fit(with_features(log, user=user), config=BRIEF)
     probe = ragged(np.ones(3, np.int64))
     odd = dataclasses.replace(probe, user=np.array([[0, np.nan], [0, np.inf], [0, -np.inf]], np.float32))
     same = dataclasses.replace(odd, user_codes=odd.user_codes[[0, 0, 0]], message=probe.message[[0, 0, 0]])
@@ -129,7 +131,7 @@ def test_missing_and_infinite_inputs() -> None:
 
 def test_progress_is_told_in_order(log: Log) -> None:
     told: list[float] = []
-    fit(log, progress=lambda done, note: told.append(done) or note)  # type: ignore[func-returns-value]
+    fit(log, config=BRIEF, progress=lambda done, note: told.append(done) or note)  # type: ignore[func-returns-value]
     assert told == sorted(told)
     assert told[-1] <= 1
 
@@ -170,7 +172,7 @@ def test_a_log_with_messages_and_nothing_else_to_see() -> None:
 
 
 def test_without_calibration_rows(log: Log) -> None:
-    model = fit(log, calibration=np.array([], np.int64))
+    model = fit(log, calibration=np.array([], np.int64), config=BRIEF)
     assert np.isfinite(model.predict(log.features)).all()
     assert np.isnan(model.summary.calibration[0].loss_before)
 
@@ -203,7 +205,7 @@ def test_an_outcome_that_never_varies_is_a_constant(log: Log) -> None:
     # and takes nothing from the heads beside it
     assert np.abs(predicted[:, 2] - log.truth[:, 0]).mean() < 0.2 * log.truth[:, 0].std()
     assert [head.loss_before for head in model.summary.calibration][1] == 0
-    always = fit(log, outcomes=np.ones((len(log), 1), np.float32), heads=heads[:1])
+    always = fit(log, outcomes=np.ones((len(log), 1), np.float32), heads=heads[:1], config=BRIEF)
     assert always.predict(log.features) == pytest.approx(12_000.5 / 12_001, rel=1e-6)
 
 
@@ -231,7 +233,7 @@ def test_members_progress_in_order_and_are_counted() -> None:
     told: list[float] = []
     model = fit(
         make_log(2_000),
-        config=QUICK.model_copy(update={"members": 3, "epochs": 2}),
+        config=BRIEF.model_copy(update={"members": 3}),
         progress=lambda done, note: told.append(done) or note,  # type: ignore[func-returns-value]
     )
     assert told == sorted(told)
