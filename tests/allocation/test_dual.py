@@ -4,7 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homing.allocation import Demand, Uses, curvature, probabilities, softmaxes
+from homing.allocation.kernel import softmax_pass
 from homing.decision import softmax
+from homing.schema.read_only import read_only
 
 from .instances import dense_costs, make_demand
 
@@ -43,6 +45,16 @@ def test_what_decisions_are_drawn_from(own: bool, temperature: float) -> None:
     entropy = -(drawn[drawn > 0] * np.log(drawn[drawn > 0])).sum()
     assert found.smooth == pytest.approx(drawn @ worth + temperature * entropy, rel=1e-9)
     assert found.best == pytest.approx(np.maximum.reduceat(worth, demand.offsets[:-1]).sum(), rel=1e-9)
+
+
+def test_arrays_that_cannot_be_written_to_are_compiled_for_once() -> None:
+    demand = make_demand(2)
+    found = softmaxes(demand, PRICES, 0.3)
+    compiled = len(softmax_pass.signatures)
+    uses = Uses(*demand.uses.arrays)
+    kept = Demand(read_only(demand.offsets), read_only(demand.values), read_only(demand.arm), uses)
+    assert softmaxes(kept, PRICES, 0.3).smooth == found.smooth
+    assert len(softmax_pass.signatures) == compiled
 
 
 @settings(deadline=None)  # the first example compiles

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from homing.allocation.kernel import price_rows, total_rows
 from homing.schema.errors import InputError
+from homing.schema.read_only import read_only
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,21 @@ class Uses:
         """Return rows that use nothing."""
         return cls(np.zeros(rows + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
+    @property
+    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """Return offsets, limits and amounts for compiled code."""
+        return read_only(self.offsets), read_only(self.limit), read_only(self.amount)
+
     def prices(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return p . c of every row: float64 [rows]."""
         priced = np.empty(len(self))
-        price_rows(self.offsets, self.limit, self.amount, prices, priced)
+        price_rows(*self.arrays, prices, priced)
         return priced
 
     def totals(self, mass: NDArray[np.float64], limits: int) -> NDArray[np.float64]:
         """Return sum over rows of mass times use: float64 [limits]."""
         totals = np.zeros(limits)
-        total_rows(self.offsets, self.limit, self.amount, mass, totals)
+        total_rows(*self.arrays, mass, totals)
         return totals
 
     def take(self, rows: NDArray[np.int64]) -> Self:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from homing.allocation.demand import Demand
 from homing.allocation.kernel import curvature_pass, probability_pass, softmax_pass
+from homing.schema.read_only import read_only
 
 #: Users are cut into the same ranges whatever the number of threads, so that sums have the same bits.
 _BLOCKS: Final = 32
@@ -55,16 +56,14 @@ def softmaxes(demand: Demand, prices: NDArray[np.float64], temperature: float, t
             bits whatever the number.
     """
     arm_price = demand.uses.prices(prices)
-    own = own_arrays(demand)
+    candidates, own = candidate_arrays(demand), own_arrays(demand)
 
     def block(first: int, last: int) -> tuple[NDArray[np.float64], ...]:
         mass, own_totals, sums = np.zeros(len(arm_price)), np.zeros(len(prices)), np.zeros(3)
         softmax_pass(
             first,
             last,
-            demand.offsets,
-            demand.values,
-            demand.arm,
+            *candidates,
             arm_price,
             *own,
             prices,
@@ -85,15 +84,14 @@ def probabilities(
 ) -> NDArray[np.float64]:
     """Return the softmax of every user over its candidates: float64 [n]; arguments as `softmaxes`."""
     out = np.empty(len(demand.values))
-    arm_price, own = demand.uses.prices(prices), own_arrays(demand)
+    arm_price = demand.uses.prices(prices)
+    candidates, own = candidate_arrays(demand), own_arrays(demand)
 
     def block(first: int, last: int) -> None:
         probability_pass(
             first,
             last,
-            demand.offsets,
-            demand.values,
-            demand.arm,
+            *candidates,
             arm_price,
             *own,
             prices,
@@ -116,23 +114,27 @@ def curvature(
         step: float64 [limits].
         threads: as `softmaxes`.
     """
-    arm_step, own = demand.uses.prices(step), own_arrays(demand)
+    arm_step = demand.uses.prices(step)
+    (offsets, _, arm), own = candidate_arrays(demand), own_arrays(demand)
 
     def block(first: int, last: int) -> tuple[NDArray[np.float64], ...]:
         mass, own_totals = np.zeros(len(arm_step)), np.zeros(len(step))
-        curvature_pass(
-            first, last, demand.offsets, probability, demand.arm, arm_step, *own, step, mass, own_totals
-        )
+        curvature_pass(first, last, offsets, probability, arm, arm_step, *own, step, mass, own_totals)
         return mass, own_totals
 
     mass, own_totals = _summed(block, demand, threads)
     return demand.uses.totals(mass, len(step)) + own_totals
 
 
+def candidate_arrays(demand: Demand) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int32]]:
+    """Return users' offsets, and candidates' values and arms, for compiled code."""
+    return read_only(demand.offsets), read_only(demand.values), read_only(demand.arm)
+
+
 def own_arrays(demand: Demand) -> tuple[NDArray[Any] | None, NDArray[Any] | None, NDArray[Any] | None]:
     """Return the candidates' own uses for compiled code."""
     own = demand.own
-    return (None, None, None) if own is None else (own.offsets, own.limit, own.amount)
+    return (None, None, None) if own is None else own.arrays
 
 
 def _summed(

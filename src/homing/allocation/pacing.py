@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.allocation.demand import Demand
-from homing.allocation.dual import probabilities
+from homing.allocation.dual import candidate_arrays, own_arrays, probabilities
 from homing.allocation.ordered_kernel import ordered_pass
 from homing.allocation.rounding import total_deviations
 from homing.allocation.solution import Solution
@@ -115,17 +115,10 @@ def decide_in_order(
         InputError: a user for whom no candidate fits.
     """
     chosen, propensity = np.full(len(demand), -1, np.int64), np.zeros(len(demand))
-    own = demand.own
     ordered_pass(
-        demand.offsets,
-        demand.values,
-        demand.arm,
-        demand.uses.offsets,
-        demand.uses.limit,
-        demand.uses.amount,
-        None if own is None else own.offsets,
-        None if own is None else own.limit,
-        None if own is None else own.amount,
+        *candidate_arrays(demand),
+        *demand.uses.arrays,
+        *own_arrays(demand),
         prices,
         temperature,
         uniform,

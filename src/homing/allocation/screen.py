@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.allocation.demand import Demand
-from homing.allocation.dual import over_blocks, own_arrays
+from homing.allocation.dual import candidate_arrays, over_blocks, own_arrays
 from homing.allocation.kernel import screen_pass
 
 
@@ -32,7 +32,7 @@ def screened(
     """
     arm_price = demand.uses.prices(prices)
     arm_rise, arm_fall = margin + demand.uses.prices(rise), margin + demand.uses.prices(fall)
-    own = own_arrays(demand)
+    candidates, own = candidate_arrays(demand), own_arrays(demand)
     kept = np.zeros(len(demand.values), np.bool_)
     counts = np.zeros(len(demand), np.int64)
 
@@ -41,9 +41,7 @@ def screened(
         screen_pass(
             first,
             last,
-            demand.offsets,
-            demand.values,
-            demand.arm,
+            *candidates,
             arm_price,
             *own,
             prices,

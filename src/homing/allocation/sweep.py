@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from homing.allocation.demand import Demand, Uses
 from homing.allocation.sides import Sides
 from homing.allocation.sweep_kernel import level_pass, list_pass, sweep_pass
+from homing.schema.read_only import read_only
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class ByLimit:
             np.zeros(counts.sum(), np.int32),
             np.zeros(counts.sum(), np.float32),
         )
-        list_pass(demand.arm, *rows, *own, start, ends, place, amount)
+        list_pass(read_only(demand.arm), *rows, *own, start, ends, place, amount)
         user = np.repeat(np.arange(len(demand), dtype=np.int32), demand.counts)
         return cls(demand, start, ends, place, amount, user[place])
 

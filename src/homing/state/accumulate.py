@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from homing.schema.read_only import read_only
 from homing.schema.shard import Shard
 from homing.schema.times import HOUR, MISSING
 from homing.schema.vocabulary import EVENT_TYPES
@@ -138,7 +139,7 @@ def plan_of(layout: StateLayout) -> Plan:
 def stream_of(shard: Shard, zones: ZoneTable) -> Stream:
     """Return the columns of `shard` that the fold reads."""
     events, consents = shard.events, shard.consents
-    return Stream(
+    columns = Stream(
         offsets=events.offsets,
         at=events.at,
         type=events.type,
@@ -155,6 +156,7 @@ def stream_of(shard: Shard, zones: ZoneTable) -> Stream:
         zone_start=zones.start,
         zone_offset=zones.offset,
     )
+    return Stream(*map(read_only, columns))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

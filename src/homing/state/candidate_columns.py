@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from homing.schema.decisions import Candidates
+from homing.schema.read_only import read_only
 from homing.schema.shard import Shard
 from homing.schema.times import DAY, HOUR
 from homing.schema.vocabulary import EVENT_TYPES
@@ -71,7 +72,7 @@ def candidate_columns(
     0 without any; activity is log(1 + r), where r = 1 is the user's mean hour. A domain value v, in its
     domain's unit, stands as sign(v) log(1 + |v|). All are NaN for hold.
     """
-    inputs = _Inputs(
+    columns = _Inputs(
         offsets=candidates.offsets,
         user=candidates.rows.user,
         instant=candidates.rows.at,
@@ -95,6 +96,7 @@ def candidate_columns(
         response=states.response,
         category_since=states.category_since,
     )
+    inputs = _Inputs(*map(read_only, columns))
     short, long = _ends(layout)
     sources, h = len(layout.sources), len(layout.half_lives)
     over_users(
