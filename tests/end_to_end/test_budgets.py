@@ -1,6 +1,7 @@
 """Three budgets on the demo's world: the plan meets them, the report and explanations show them."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,53 +9,48 @@ from typing import Any
 import polars as pl
 import pytest
 
-from homing.lifecycle.worlds.simulate import simulate
-from homing.schema.times import DAY, format_time, to_datetime
-from homing.simulator import Setup
-from homing.store import Workspace, ingest
+from homing.schema.times import DAY, format_time, parse_time, to_datetime
+from homing.store import Workspace
 
 pytestmark = pytest.mark.e2e
 
 Facts = dict[str, Any]
-_TRAINING = "[training]\nepochs = 3\nhidden = [32]\nmembers = 1\n"
 
 
 @pytest.fixture(scope="module")
-def trained(homing: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """A workspace with a release and three budgets, the epoch to plan, and the campaign's message."""
-    folder = tmp_path_factory.mktemp("budgets")
-    workspace = Workspace.create(folder / "workspace", _TRAINING)
-    end = simulate(folder / "log", "streaming", Setup(2_000, 28), "random", workspace.config).end
-    ingest(workspace, [folder / "log"])
-    waiting = pl.read_parquet(folder / "log" / "*" / "opportunities.parquet")
-    alive = (pl.col("created_at") <= to_datetime(end)) & (pl.col("expires_at") > to_datetime(end + DAY))
+def budgeted(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """The demo with three budgets, the epoch after its plan, and the message of the campaign."""
+    path = shutil.copytree(demo, tmp_path_factory.mktemp("budgets") / "demo")
+    facts = json.loads((path / "report.json").read_text())
+    at = parse_time(facts["schedule"]["epoch_at"]) + DAY
+    waiting = pl.read_parquet(path / "log" / "*" / "opportunities.parquet")
+    alive = (pl.col("created_at") <= to_datetime(at)) & (pl.col("expires_at") > to_datetime(at + DAY))
     most = waiting.filter(alive)["message_id"].value_counts().sort("count", "message_id")
     campaign = str(most["message_id"][-1])
     budgets = f"""
 [[budgets]]
 name = "push"
 channel = "push"
-max = 60
+max = 36
 
 [[budgets]]
 name = "campaign"
 message = "{campaign}"
-min = 70
+min = 90
 
 [[budgets]]
 name = "opt-outs"
 counts = "objective:reachability"
-max = 2.0
+max = 1.2
 """
-    settings = workspace.path / "homing.toml"
+    settings = path / "homing.toml"
     settings.write_text(settings.read_text() + budgets)
-    homing("train", "-w", workspace.path)
-    return workspace.path, format_time(end), campaign
+    return path, format_time(at), campaign
 
 
 @pytest.fixture(scope="module")
-def planned(homing: Callable[..., str], trained: tuple[Path, str, str]) -> Facts:
-    path, at, _ = trained
+def planned(homing: Callable[..., str], budgeted: tuple[Path, str, str]) -> Facts:
+    path, at, _ = budgeted
     found: Facts = json.loads(homing("plan", "--at", at, "-w", path, "--json"))
     return found
 
@@ -65,19 +61,19 @@ def decisions(path: Path, at: str) -> pl.DataFrame:
     return rows.filter(pl.col("epoch_at") == rows["epoch_at"].max())
 
 
-def test_all_three_are_met(trained: tuple[Path, str, str], planned: Facts) -> None:
-    path, at, campaign = trained
+def test_all_three_are_met(budgeted: tuple[Path, str, str], planned: Facts) -> None:
+    path, at, campaign = budgeted
     rows = decisions(path, at).filter(pl.col("action") == "send")
     push, least, optouts = planned["budgets"]["uses"]
-    assert push["drawn"] == len(rows.filter(pl.col("channel") == "push")) <= 60 < push["wanted"]
-    assert least["drawn"] == len(rows.filter(pl.col("message_id") == campaign)) >= 70 > least["wanted"]
-    assert optouts["expected"] <= 2.0 * 1.01
+    assert push["drawn"] == len(rows.filter(pl.col("channel") == "push")) <= 36 < push["wanted"]
+    assert least["drawn"] == len(rows.filter(pl.col("message_id") == campaign)) >= 90 > least["wanted"]
+    assert optouts["expected"] <= 1.2 * 1.01
     assert push["price"] > 0 > least["price"]
     assert planned["budgets"]["violation"] < 1e-3
 
 
-def test_twice_the_same(homing: Callable[..., str], trained: tuple[Path, str, str], planned: Facts) -> None:
-    path, at, _ = trained
+def test_twice_the_same(homing: Callable[..., str], budgeted: tuple[Path, str, str], planned: Facts) -> None:
+    path, at, _ = budgeted
     before = decisions(path, at).sort("decision_id")
     again = json.loads(homing("plan", "--at", at, "-w", path, "--json"))
     assert again["budgets"]["uses"] == planned["budgets"]["uses"]
@@ -85,9 +81,9 @@ def test_twice_the_same(homing: Callable[..., str], trained: tuple[Path, str, st
 
 
 def test_explanations_the_report_and_the_curve_show_them(
-    homing: Callable[..., str], trained: tuple[Path, str, str], planned: Facts
+    homing: Callable[..., str], budgeted: tuple[Path, str, str], planned: Facts
 ) -> None:
-    path, at, campaign = trained
+    path, at, campaign = budgeted
     row = decisions(path, at).filter(pl.col("message_id") == campaign).sort("user_id").row(0, named=True)
     told = json.loads(homing("explain", "--decision", row["decision_id"], "-w", path, "--json"))
     (chosen,) = (option for option in told["options"] if option["chosen"])
@@ -96,7 +92,7 @@ def test_explanations_the_report_and_the_curve_show_them(
     curve = json.loads(
         homing("budget", "--vary", "push=0.5..1.5", "--points", 3, "--at", at, "-w", path, "--json")
     )["curves"][0]
-    assert [point["size"] for point in curve["points"]] == [30, 60, 90]
+    assert [point["size"] for point in curve["points"]] == [18, 36, 54]
     worth = [point["objective"] for point in curve["points"]]
     assert worth == sorted(worth)
     homing("report", "-w", path)
