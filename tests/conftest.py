@@ -1,20 +1,29 @@
-"""Worlds that the tests of several packages look at; the test processes of a run make each once and share it."""
+"""Worlds that the tests of several packages look at; a run makes each once, for all its test processes."""
 
+import copyreg
 import os
 import pickle
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from demo import make_demo
 from filelock import FileLock
+from hypothesis import settings
 from small_world import SmallWorld, build_small_world
 
 from homing.store import Workspace
 
 # the test processes have a core each, and steps of small networks wait for threads more than they work
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# timings are measured in benchmarks, never asserted
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+copyreg.pickle(type(threading.Lock()), lambda _: (threading.Lock, ()))  # of timings; nobody holds it
 
 
 @pytest.fixture(scope="session")

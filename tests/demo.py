@@ -17,7 +17,14 @@ def make_demo(folder: Path) -> None:
 def run_homing(*arguments: object) -> str:
     """Return what the command line prints; a warning is an error there."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "from homing.app.cli import main; main()", *map(str, arguments)],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            "from homing.app.cli import main; main()",
+            *map(str, arguments),
+        ],
         capture_output=True,
         text=True,
         check=False,
