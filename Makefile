@@ -9,7 +9,10 @@ BIN = .venv/bin
 demo: .venv/ready
 	$(BIN)/homing demo demo
 
-test: lint types unit end-to-end
+# the checks leave a core to the unit tests, which end to end would take again
+test: .venv/ready
+	$(MAKE) -j2 lint types unit
+	$(MAKE) end-to-end
 
 lint: .venv/ready
 	$(BIN)/ruff check .
