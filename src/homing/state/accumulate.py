@@ -156,7 +156,7 @@ def stream_of(shard: Shard, zones: ZoneTable) -> Stream:
         zone_start=zones.start,
         zone_offset=zones.offset,
     )
-    return Stream(*map(read_only, columns))
+    return Stream(**{name: read_only(column) for name, column in columns._asdict().items()})
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -96,7 +96,7 @@ def candidate_columns(
         response=states.response,
         category_since=states.category_since,
     )
-    inputs = _Inputs(*map(read_only, columns))
+    inputs = _Inputs(**{name: read_only(column) for name, column in columns._asdict().items()})
     short, long = _ends(layout)
     sources, h = len(layout.sources), len(layout.half_lives)
     over_users(
