@@ -1,17 +1,13 @@
 """A log of decisions as transitions: state, candidates, choice, rewards, and the row that came next.
 
 A row is one decision. The row after it is named, not copied: states and candidate sets are stored once.
-Columns are plain arrays and may be memory-mapped files (`save`, `open_transitions`).
+Columns are plain arrays and may be memory-mapped files; see `homing.models.value.mapped`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import os
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -103,42 +99,6 @@ class Transitions:
             charge=of_candidates(self.charge),
             probability=of_candidates(self.probability),
         ), place
-
-    def save(self, folder: Path) -> None:
-        """Write a file a column to a new folder, which appears when it is whole.
-
-        Raises:
-            InputError: the folder exists.
-        """
-        if folder.exists():
-            raise InputError(f"folder == {str(folder)!r} exists, must be new; remove it or name another")
-        aside = folder.with_name(f".{folder.name}.{os.getpid()}")
-        aside.mkdir(parents=True)
-        try:
-            for field in dataclasses.fields(self):
-                column = getattr(self, field.name)
-                if column is not None:
-                    np.save(aside / f"{field.name}.npy", column)
-            aside.rename(folder)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-
-
-def open_transitions(folder: Path) -> Transitions:
-    """Return what `Transitions.save` wrote, memory-mapped.
-
-    Raises:
-        InputError: a column is missing.
-    """
-    columns: dict[str, Any] = {}
-    for field in dataclasses.fields(Transitions):
-        path = folder / f"{field.name}.npy"
-        if path.is_file():
-            columns[field.name] = np.load(path, mmap_mode="r")
-        elif field.default is dataclasses.MISSING:
-            raise InputError(f"{path} is missing, must hold a column of transitions; save them again")
-    return Transitions(**columns)
 
 
 def make_transitions(
