@@ -12,6 +12,8 @@ are cut where the log ends.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +75,17 @@ def save_decision_process(
         raise InputError(f"folder == {str(folder)!r} exists, must be new; remove it or name another")
     encoding = _encoding(workspace, release)
     parts = _parts(workspace, release, encoding, logger, progress or Silent())
-    folder.mkdir(parents=True)
-    save_transitions(parts, folder / _TRANSITIONS)
-    encoding.save(folder / _ENCODING)
     days = horizons(release.config)
     facts = {name: days.get(name, 0) for name in release.objectives}
-    (folder / _FACTS).write_text(json.dumps(facts))
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        save_transitions(parts, aside / _TRANSITIONS)
+        encoding.save(aside / _ENCODING)
+        (aside / _FACTS).write_text(json.dumps(facts))
+        aside.rename(folder)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
     return open_decision_process(folder)
 
 
@@ -86,12 +93,12 @@ def open_decision_process(folder: Path) -> DecisionProcess:
     """Return what `save_decision_process` wrote.
 
     Raises:
-        InputError: it is not there, or not whole.
+        InputError: it is not there.
     """
     from homing.models.value import Encoding, open_transitions
 
     if not (folder / _FACTS).is_file():
-        raise InputError(f"{folder} has no whole decision process; save it again, to a new folder")
+        raise InputError(f"{folder} has no decision process; save one there")
     facts = json.loads((folder / _FACTS).read_text())
     return DecisionProcess(
         open_transitions(folder / _TRANSITIONS),
