@@ -76,10 +76,7 @@ class Transitions:
         counts = self.offsets[kept + 1] - self.offsets[kept]
         offsets = np.concatenate([[0], np.cumsum(counts)])
         candidates = np.repeat(self.offsets[kept] - offsets[:-1], counts) + np.arange(offsets[-1])
-        action, actions, hold = self.action[candidates], self.actions, self.hold
-        if len(actions) > len(action):  # blocks of their own, mostly: take along what is used
-            used, action = np.unique(action, return_inverse=True)
-            actions, hold, action = actions[used], hold[used], action.astype(np.int32)
+        action, actions, hold = used_blocks(self.action[candidates], self.actions, self.hold)
 
         def of_candidates(column: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
             return None if column is None else np.asarray(column[candidates])
@@ -192,6 +189,19 @@ def make_transitions(
         charge=None if charge is None else column("charge", charge, np.float32, n),
         probability=other,
     )
+
+
+def used_blocks(
+    action: NDArray[np.int32], actions: NDArray[np.float32], hold: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the columns of some candidates with the blocks that they use, if blocks are many; else as given.
+
+    A table of more blocks than candidates is one of blocks of their own, and may be larger than memory.
+    """
+    if len(actions) <= len(action):
+        return action, actions, hold
+    used, place = np.unique(action, return_inverse=True)
+    return place.astype(np.int32), actions[used], hold[used]
 
 
 def discounts(
