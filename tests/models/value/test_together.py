@@ -12,7 +12,9 @@ from .together import PROCESSES, batches, learner, run, weights
 @pytest.mark.e2e
 def test_two_processes_learn_what_one_does_from_batches_of_both(tmp_path: Path) -> None:
     context = get_context("spawn")
-    workers = [context.Process(target=run, args=(process, tmp_path)) for process in range(PROCESSES)]
+    workers = [
+        context.Process(target=run, args=(process, tmp_path), daemon=True) for process in range(PROCESSES)
+    ]
     for worker in workers:
         worker.start()
     alone = learner(seed=0)
@@ -20,7 +22,7 @@ def test_two_processes_learn_what_one_does_from_batches_of_both(tmp_path: Path) 
     for batch in batches():
         alone.step(batch)
     for worker in workers:
-        worker.join(120)
+        worker.join(600)  # a busy machine takes a minute to import
         assert worker.exitcode == 0
     want = weights(alone)
     assert not torch.allclose(want["fast.value.weight"], before, atol=1e-3)
