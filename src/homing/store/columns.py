@@ -56,7 +56,7 @@ def scan(
     parts = []
     schemas = [pl.read_parquet_schema(path) for path in paths]
     for start, end in _alike(schemas):
-        frame = pl.scan_parquet(paths[start:end], row_index_name=order)
+        frame = pl.scan_parquet(list(paths[start:end]), row_index_name=order)
         picked = [_pick(name, kind, schemas[start]) for name, kind in columns.items()]
         if order is not None:
             picked.append((pl.lit(start, pl.Int64) * 2**40 + pl.col(order).cast(pl.Int64)).alias(order))
