@@ -61,16 +61,21 @@ def e_mails(data: Path) -> list[Row]:
     """Relative changes of the published levels; Hillstrom (2008)."""
     mails = pl.read_csv(data / "hillstrom" / "hillstrom.csv", infer_schema_length=None)
     moments = from_table(mails, ["visit", "conversion", "spend"], arm="segment")
-    levels = {"visit": (18.28, 15.14, 10.62), "conversion": (1.25, 0.88, 0.57), "spend": (1.42, 1.08, 0.65)}
+    levels = {
+        ("visit", "visits"): (18.28, 15.14, 10.62),
+        ("conversion", "purchases"): (1.25, 0.88, 0.57),
+        ("spend", "spend"): (1.42, 1.08, 0.65),
+    }
+    mailed = (("Mens E-Mail", "men's"), ("Womens E-Mail", "women's"))
     return [
         Row(
-            f"{name}, {mail.split()[0].lower()}",
+            f"{label}, {whose}",
             level[place] / level[2] - 1,
             0.0,
             difference(moments, mean(name), mail, "No E-Mail", scale="log"),
         )
-        for name, level in levels.items()
-        for place, mail in enumerate(("Mens E-Mail", "Womens E-Mail"))
+        for (name, label), level in levels.items()
+        for place, (mail, whose) in enumerate(mailed)
     ]
 
 
@@ -102,7 +107,7 @@ def draw(panels: dict[str, list[Row]], figure: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].plot([], [], "D", ms=4, color=GREY, label="published")
     axes[0].plot([], [], "o", ms=4, color=BLUE, label="here, 95 %")
-    axes[0].legend(frameon=False, fontsize=9, loc="lower right")
+    axes[0].legend(frameon=False, fontsize=9, loc="upper right")
     drawing.savefig(figure)
 
 
