@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 import homing
-from homing.lifecycle.compare import Schooling
+from homing.lifecycle.worlds.compare import Schooling
 from homing.report.facts import Estimate
 from homing.report.leaderboard import Leaderboard, Standing
 from homing.schema import Config

@@ -36,8 +36,8 @@ from long_term_school import PEERS, School, Sizes
 from long_term_tables import PROMISED, show
 from numpy.typing import NDArray
 
-from homing.lifecycle.measures import lives
-from homing.lifecycle.rollout import Rollout, rollout
+from homing.lifecycle.worlds.measures import lives
+from homing.lifecycle.worlds.rollout import Rollout, rollout
 from homing.schema import Config
 from homing.simulator import world_maker
 

@@ -20,12 +20,12 @@ from homing.decision import Context
 from homing.decision.baselines.choice import certain
 from homing.decision.decide import Score
 from homing.decision.replay import batches, replay
-from homing.lifecycle.contender import Contender
 from homing.lifecycle.estimates import worth
-from homing.lifecycle.ground import Ground
 from homing.lifecycle.horizons import with_objectives
 from homing.lifecycle.replay import outcomes_of
 from homing.lifecycle.splits import CALIBRATION, TRAIN
+from homing.lifecycle.worlds.contender import Contender
+from homing.lifecycle.worlds.ground import Ground
 from homing.schema import Candidates, Features, Shard
 
 Floats = NDArray[np.float32]

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from homing.decision import Context
 from homing.decision.baselines import Greedy
-from homing.lifecycle.contender import Contender
 from homing.lifecycle.estimates import worth
 from homing.lifecycle.evaluate import evaluate
-from homing.lifecycle.ground import Ground
 from homing.lifecycle.horizons import over_horizons
 from homing.lifecycle.release import signed_weights
-from homing.lifecycle.rollout import Rollout
+from homing.lifecycle.worlds.contender import Contender
+from homing.lifecycle.worlds.ground import Ground
+from homing.lifecycle.worlds.rollout import Rollout
 from homing.report.facts import PolicyValue
 from homing.schema import Config, Instants, Vocabularies
 from homing.schema.times import DAY, parse_duration

@@ -13,14 +13,14 @@ from long_term_promise import penalised, promised
 from numpy.typing import NDArray
 
 from homing.decision.baselines import Greedy
-from homing.lifecycle.contender import Contender
-from homing.lifecycle.entrants import Trained, find_entrant
-from homing.lifecycle.ground import Ground, with_click
 from homing.lifecycle.horizons import with_objectives
-from homing.lifecycle.oracles import look_ahead, one_step
 from homing.lifecycle.progress import Silent
-from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import train
+from homing.lifecycle.worlds.contender import Contender
+from homing.lifecycle.worlds.entrants import Trained, find_entrant
+from homing.lifecycle.worlds.ground import Ground, with_click
+from homing.lifecycle.worlds.oracles import look_ahead, one_step
+from homing.lifecycle.worlds.simulate import simulate
 from homing.models import LongTermModel
 from homing.schema import Config, Features, Vocabularies, parse_config
 from homing.schema.reference import default_toml

@@ -21,11 +21,11 @@ import numpy as np
 from homing.allocation import Bounds, Demand, Pace, Solution, solve
 from homing.decision import Meter, Prices, SharedLimits, Softmax, decide_now
 from homing.decision.decide import offer
+from homing.lifecycle.budgets.offers import Part
 from homing.lifecycle.epoch import Scorer, users_at
-from homing.lifecycle.offers import Part
 from homing.lifecycle.release import Release
-from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import train
+from homing.lifecycle.worlds.simulate import simulate
 from homing.schema import Instants, Shard
 from homing.schema.budgets import Budget
 from homing.simulator import Setup

@@ -29,8 +29,8 @@ import polars as pl
 import torch
 
 from homing.lifecycle.release import load_release
-from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import train
+from homing.lifecycle.worlds.simulate import simulate
 from homing.schema.tables import INGESTED
 from homing.schema.times import DAY, parse_time
 from homing.simulator import Setup

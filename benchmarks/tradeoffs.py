@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 
 from homing.decision import Softmax
-from homing.lifecycle.contender import Contender
-from homing.lifecycle.entrants import untrained
 from homing.lifecycle.epoch import users_at
-from homing.lifecycle.ground import Ground
 from homing.lifecycle.journeys import journeys
 from homing.lifecycle.replay import stages_at
-from homing.lifecycle.rollout import Rollout, rollout
 from homing.lifecycle.tradeoff import tradeoff
+from homing.lifecycle.worlds.contender import Contender
+from homing.lifecycle.worlds.entrants import untrained
+from homing.lifecycle.worlds.ground import Ground
+from homing.lifecycle.worlds.rollout import Rollout, rollout
 from homing.schema import EVENT_TYPES, Instants
 from homing.schema.times import DAY, parse_duration
 from homing.simulator import PART_USERS, Setup, world_maker

@@ -8,8 +8,8 @@ from pathlib import Path
 from homing.lifecycle.evaluate import Evaluated, evaluate
 from homing.lifecycle.plan import Planned, plan
 from homing.lifecycle.report import Reported, make_report
-from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import Trained, train
+from homing.lifecycle.worlds.simulate import simulate
 from homing.simulator import Setup
 from homing.store import IngestSummary, Workspace, ingest
 

@@ -16,16 +16,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from homing.lifecycle.compare import compare
     from homing.lifecycle.evaluate import evaluate
     from homing.lifecycle.explain import explain_decision, explain_user
     from homing.lifecycle.health import doctor
     from homing.lifecycle.journeys import journeys
     from homing.lifecycle.plan import plan
     from homing.lifecycle.report import make_report
-    from homing.lifecycle.simulate import simulate
     from homing.lifecycle.tradeoff import tradeoff
     from homing.lifecycle.train import train
+    from homing.lifecycle.worlds.compare import compare
+    from homing.lifecycle.worlds.simulate import simulate
     from homing.schema.times import parse_time
     from homing.store import Workspace, import_hillstrom, import_open_bandit, ingest
 
@@ -51,7 +51,7 @@ __all__ = [
 # resolved on first use, so that `import homing` and `homing --help` stay quick
 _HOMES = {
     "Workspace": "homing.store",
-    "compare": "homing.lifecycle.compare",
+    "compare": "homing.lifecycle.worlds.compare",
     "doctor": "homing.lifecycle.health",
     "evaluate": "homing.lifecycle.evaluate",
     "explain_decision": "homing.lifecycle.explain",
@@ -63,7 +63,7 @@ _HOMES = {
     "make_report": "homing.lifecycle.report",
     "parse_time": "homing.schema.times",
     "plan": "homing.lifecycle.plan",
-    "simulate": "homing.lifecycle.simulate",
+    "simulate": "homing.lifecycle.worlds.simulate",
     "tradeoff": "homing.lifecycle.tradeoff",
     "train": "homing.lifecycle.train",
 }

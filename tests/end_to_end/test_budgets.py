@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from homing.lifecycle.simulate import simulate
+from homing.lifecycle.worlds.simulate import simulate
 from homing.schema.times import DAY, format_time, to_datetime
 from homing.simulator import Setup
 from homing.store import Workspace, ingest

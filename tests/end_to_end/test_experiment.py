@@ -11,18 +11,18 @@ import pytest
 from small_world import SMALL_TOML
 
 from homing.decision import Hold
-from homing.lifecycle.closed_loop import ClosedLoop
-from homing.lifecycle.contender import Contender
-from homing.lifecycle.entrants import untrained
 from homing.lifecycle.evaluate import evaluate
 from homing.lifecycle.experiment.analyse import analyse
 from homing.lifecycle.experiment.designing import Designed, design
 from homing.lifecycle.experiment.running import start
-from homing.lifecycle.ground import Ground
-from homing.lifecycle.measures import lives
-from homing.lifecycle.rollout import Rollout
-from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import train
+from homing.lifecycle.worlds.closed_loop import ClosedLoop
+from homing.lifecycle.worlds.contender import Contender
+from homing.lifecycle.worlds.entrants import untrained
+from homing.lifecycle.worlds.ground import Ground
+from homing.lifecycle.worlds.measures import lives
+from homing.lifecycle.worlds.rollout import Rollout
+from homing.lifecycle.worlds.simulate import simulate
 from homing.report.experiment import Readout
 from homing.schema import InputError
 from homing.schema.times import DAY

@@ -13,13 +13,13 @@ import pytest
 from homing.decision.replay import replay
 from homing.lifecycle.evaluate import Evaluated, evaluate
 from homing.lifecycle.explain import explain_user
-from homing.lifecycle.ground import Ground
 from homing.lifecycle.plan import plan
 from homing.lifecycle.release import load_release
 from homing.lifecycle.report import gather_facts
-from homing.lifecycle.simulate import simulate
 from homing.lifecycle.train import Trained, train
-from homing.lifecycle.trial import hold_trial
+from homing.lifecycle.worlds.ground import Ground
+from homing.lifecycle.worlds.simulate import simulate
+from homing.lifecycle.worlds.trial import hold_trial
 from homing.models import LongTermModel
 from homing.models.advantage import LEARNERS
 from homing.schema import InputError

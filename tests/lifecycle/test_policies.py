@@ -8,8 +8,8 @@ from small_world import SmallWorld
 from homing.decision import Context, Policy
 from homing.decision.contract import PolicyContract
 from homing.decision.replay import replay
-from homing.lifecycle.entrants import CautiousRandom
 from homing.lifecycle.policies import Habit, Released, habit_of, logging_releases, make_policy, policy_names
+from homing.lifecycle.worlds.entrants import CautiousRandom
 from homing.schema import Candidates, InputError, Instants, Shard
 from homing.store import Workspace, load_shard
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from homing.app import show
 from homing.app.progress import Bars
-from homing.lifecycle.budget_curve import vary_budget as run_vary
+from homing.lifecycle.budgets.curve import vary_budget as run_vary
 from homing.schema import InputError
 from homing.store import Workspace
 
@@ -26,7 +26,7 @@ def vary_budget(workspace: Workspace, at: int, vary: str, points: int, as_json: 
         as_json: print JSON in place of a table.
 
     Raises:
-        InputError: `vary` is written otherwise, or as `homing.lifecycle.budget_curve.vary_budget`.
+        InputError: `vary` is written otherwise, or as `homing.lifecycle.budgets.curve.vary_budget`.
     """
     name, low, high = _range(vary)
     factors = [round(float(factor), 6) for factor in np.linspace(low, high, points)]

@@ -209,7 +209,7 @@ def simulate(
 ) -> None:
     """Let a policy decide in a simulated world, and write the log that any real system would write."""
     from homing.app import show
-    from homing.lifecycle.simulate import simulate as run_simulation
+    from homing.lifecycle.worlds.simulate import simulate as run_simulation
     from homing.simulator import Setup
 
     with _bars() as bars:
@@ -250,8 +250,8 @@ def compare(
     from dataclasses import replace
 
     from homing.app import show
-    from homing.lifecycle.compare import Schooling
-    from homing.lifecycle.compare import compare as run_comparison
+    from homing.lifecycle.worlds.compare import Schooling
+    from homing.lifecycle.worlds.compare import compare as run_comparison
     from homing.report import write_leaderboard
     from homing.simulator import Setup
 
@@ -283,9 +283,9 @@ def demo(
 ) -> None:
     """Log a simulated streaming app, learn from it, and try what was learned on half of its users."""
     from homing.app import show
-    from homing.lifecycle.ground import Ground
-    from homing.lifecycle.simulate import simulate as run_simulation
-    from homing.lifecycle.trial import hold_trial
+    from homing.lifecycle.worlds.ground import Ground
+    from homing.lifecycle.worlds.simulate import simulate as run_simulation
+    from homing.lifecycle.worlds.trial import hold_trial
     from homing.simulator import Setup
     from homing.store import Workspace
     from homing.store import ingest as ingest_files

@@ -14,8 +14,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from homing.lifecycle.evaluate import Evaluated
     from homing.lifecycle.plan import Planned
-    from homing.lifecycle.simulate import Simulated
     from homing.lifecycle.train import Trained
+    from homing.lifecycle.worlds.simulate import Simulated
     from homing.report.facts import (
         Alert,
         ArmMeasure,

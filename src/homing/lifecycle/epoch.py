@@ -8,16 +8,25 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.decision import SharedLimits
+from homing.decision import Context, SharedLimits
 from homing.decision.decide import offer
 from homing.engine import worker_count
-from homing.lifecycle.offers import Offer
-from homing.lifecycle.prices import shared_limits
 from homing.lifecycle.progress import Timings
 from homing.lifecycle.release import Release, load_release
-from homing.schema import Candidates, Config, Instants, Messages, Shard, Vocabularies
+from homing.schema import Candidates, Config, Exclusions, InputError, Instants, Messages, Shard, Vocabularies
 from homing.schema.times import DAY, MISSING, WEEK, check_epoch, parse_duration
 from homing.store import LoadedShard, Workspace, load_messages, load_shard
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the users of one shard, those of one account, may be sent at an epoch."""
+
+    partition: int
+    loaded: LoadedShard
+    context: Context
+    removed: Exclusions
+    hold_values: NDArray[np.float64]  # [objectives] sum over rows
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,24 @@ class Epoch:
             score = Scorer(release, loaded.shard)
             context, removed = offer(loaded.shard, rows, self.workspace.config, score)
         return Offer(partition, loaded, context, removed, score.hold_values)
+
+
+def shared_limits(
+    config: Config, release: Release, vocabularies: Vocabularies, messages: Messages, at: int | None
+) -> SharedLimits:
+    """Return the limits of a configuration, on the objectives that a release values.
+
+    Raises:
+        InputError: a budget counts an objective that the release was not trained on, or as `SharedLimits.of`.
+    """
+    for budget in config.budgets:
+        if budget.objective is not None and budget.objective not in release.objectives:
+            raise InputError(
+                f"budget {budget.name!r}: counts == {budget.counts!r}, which release {release.id} was not "
+                "trained on; run 'homing train'"
+            )
+    kept = {"budgets": config.budgets, "costs": config.costs, "slots": config.slots}
+    return SharedLimits.of(release.config.model_copy(update=kept), vocabularies, messages, at)
 
 
 def memory_of(config: Config) -> int:

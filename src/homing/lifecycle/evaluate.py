@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from homing.decision import Policy
 from homing.evaluation import folds_by_user
 from homing.lifecycle.alerts import evaluation_alerts, soundness
+from homing.lifecycle.budgets.held_out import with_prices
 from homing.lifecycle.estimates import compare_logs, objective_values
-from homing.lifecycle.held_out_prices import with_prices
 from homing.lifecycle.horizons import over_horizons
 from homing.lifecycle.journeys import find_journeys
 from homing.lifecycle.policies import ALIASES, logging_releases, make_policy, policy_names

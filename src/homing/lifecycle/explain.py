@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homing.decision import Context, Prices, Softmax, build_candidates, candidate_set_hash, utility
+from homing.lifecycle.budgets.prices import KeptPrices, kept_prices, policy_of, runs_with_prices
 from homing.lifecycle.experiment.accounts import accounts_of, arms_in
 from homing.lifecycle.experiment.arms import underway_at
-from homing.lifecycle.prices import KeptPrices, kept_prices, policy_of, runs_with_prices
 from homing.lifecycle.release import Release, load_release
 from homing.schema import Candidates, Features, Instants
 from homing.schema.times import MISSING, check_epoch, format_time

@@ -1,9 +1,9 @@
 """Tomorrow's decisions: one draw per user at an epoch, by the current release, under every hard rule.
 
 Arms of experiments decide for their users. Without budgets, shards are planned one after the other and never
-talk. With budgets, all shards' candidates make prices first, each arm's its own (`together.py`). Decisions
-reach the ledger in one commit at the end, so a run that dies leaves nothing, and the same plan made twice
-adds nothing.
+talk. With budgets, all shards' candidates make prices first, each arm's its own (`budgets/together.py`).
+Decisions reach the ledger in one commit at the end, so a run that dies leaves nothing, and the same plan made
+twice adds nothing.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from homing.decision import decide
 from homing.engine import over_shards
 from homing.lifecycle.alerts import selection_alerts
+from homing.lifecycle.budgets.together import Together, together
 from homing.lifecycle.epoch import Epoch, Scorer, users_at
 from homing.lifecycle.experiment.arms import Part, Underway, underway_at
 from homing.lifecycle.experiment.deciders import Decider
 from homing.lifecycle.progress import Progress, Silent, Timings
 from homing.lifecycle.record import Record, load_record, save_record, stage_facts
 from homing.lifecycle.tally import Tally, funnel_of, schedule_of
-from homing.lifecycle.together import Together, together
 from homing.report.facts import Budgets, Funnel, Schedule
 from homing.schema import Instants
 from homing.schema.drawn import Deciders

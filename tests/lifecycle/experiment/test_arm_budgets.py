@@ -14,7 +14,8 @@ import pytest
 from small_world import SmallWorld
 
 from homing.decision import Meter, decide_now
-from homing.lifecycle.budget_curve import vary_budget
+from homing.lifecycle.budgets.curve import vary_budget
+from homing.lifecycle.budgets.prices import kept_prices, policy_of
 from homing.lifecycle.epoch import Epoch, Scorer, users_at
 from homing.lifecycle.experiment.accounts import accounts_of
 from homing.lifecycle.experiment.arms import underway_at
@@ -22,7 +23,6 @@ from homing.lifecycle.experiment.designing import design
 from homing.lifecycle.experiment.running import ramp, start, stop
 from homing.lifecycle.explain import explain_decision, explain_user
 from homing.lifecycle.plan import Planned, plan
-from homing.lifecycle.prices import kept_prices, policy_of
 from homing.lifecycle.progress import Timings
 from homing.lifecycle.release import save_release
 from homing.report.facts import AccountUse

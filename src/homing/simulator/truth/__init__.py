@@ -1,7 +1,8 @@
 """What only the world knows: what a send will bring, now and later. Never visible to policies.
 
-Asking changes nothing: the world goes on as if nobody had asked. Only bounds (`homing.lifecycle.oracles`),
-applications, benchmarks and tests may import this package; a contract on imports keeps it so.
+Asking changes nothing: the world goes on as if nobody had asked. Only bounds
+(`homing.lifecycle.worlds.oracles`), applications, benchmarks and tests may import this package; a contract on
+imports keeps it so.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""In worlds: rollouts, logs, comparisons, trials, and bounds that know the truth."""
