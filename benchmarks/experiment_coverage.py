@@ -221,7 +221,17 @@ def found_ones(rng: np.random.Generator) -> Iterator[Held]:
 
 Part = Callable[[np.random.Generator], Iterator[Held]]
 OF_DESIGNS: tuple[Part, ...] = (trials, crosses, holdouts, clusters, switchbacks, surrogates)
-PARTS: tuple[Part, ...] = (levels, before, relative, early, waiting, steps, *OF_DESIGNS, alarms, found_ones)
+PARTS: tuple[Part, ...] = (
+    levels,
+    before,
+    waiting,
+    steps,
+    *OF_DESIGNS,
+    alarms,
+    relative,
+    early,
+    found_ones,
+)
 #: What the other benchmark has as it is to be done, beside what goes wrong without it.
 DESIGNS = {
     "WCLS, 25 users": "WCLS, 25 users",

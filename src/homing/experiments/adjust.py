@@ -167,7 +167,7 @@ def _inflation(moments: Moments, fitted: Floats, slopes: Slopes) -> Floats:
     """
     n = moments.count
     spare = np.maximum(n - 1, 0)
-    mass = spare * (1 / np.maximum(n, 1) / np.maximum(spare, 1) if slopes == "optimal" else 1.0)
+    mass = np.where(spare > 0, 1 / np.maximum(n, 1), 0.0) if slopes == "optimal" else spare
     share = mass / np.maximum(mass.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
     each = share / np.maximum(spare, 1)
     error = np.where(mass.any(axis=-1), (share * each).sum(axis=-1), 1.0)[..., None, None]
