@@ -194,7 +194,11 @@ def alarms(rng: np.random.Generator) -> Iterator[Held]:
     found = [difference(moments, metric, NEW) for metric in metrics]
     p = np.array([float(each.p_value) for each in found])
     for name in ("bonferroni", "holm", "hommel", "benjamini_hochberg"):
-        yield f"{ALARM}any of 4 metrics, {name}", bool((adjusted_p_values(p, name) < 0.05).any()), 0.0
+        yield (
+            f"{ALARM}any of 4 metrics, {name.replace('_', ' ')}",
+            bool((adjusted_p_values(p, name) < 0.05).any()),
+            0.0,
+        )
     success = [Criterion(metric, "success") for metric in metrics[:2]]
     rule = Rule((*success, Criterion(metrics[2], "guardrail", 0.3)))
     yield f"{ALARM}the rule ships", decide(moments, rule, NEW).ship, 0.0
@@ -288,6 +292,7 @@ def draw(figure: Path, shares: dict[str, float], runs: int) -> None:
         axis.axvline(want, color="black", lw=1, ls="--")
         axis.errorbar(share, place, xerr=noise, fmt="o", ms=4, capsize=2, color="#1f6fb2")
         axis.set_yticks(place, list(rows))
+        axis.set_ylim(-0.7, len(rows) - 0.3)
         axis.set_xlim(want - 0.06, min(want + 0.06, 1.0))
         axis.set_xlabel(title)
         axis.spines[["top", "right"]].set_visible(False)
