@@ -20,6 +20,7 @@ from homing.schema.errors import InputError
 
 HELD_OUT, REST = "holdout", "rest"
 _OUTCOME, _PERIODS = "outcome", "periods"
+_Parts = list[tuple[Floats, Floats, Floats]]  # count, mean and scatter, period by period
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def holdout_moments(
     named = {name: numbers(name, values, len(y)) for name, values in (before or {}).items()}
     if taken := {_OUTCOME, _PERIODS} & set(named):
         raise InputError(f"before has {sorted(taken)}, which are names of the read-out; rename them")
-    known = np.column_stack([*named.values()]) if named else np.empty((len(y), 0))
+    known = np.column_stack(list(named.values())) if named else np.empty((len(y), 0))
     by_period, cumulative = _moments(y, held, entry, length, known)
     return HoldoutMoments(
         _along(by_period, (_OUTCOME, *named), labels),
@@ -164,9 +165,6 @@ def _checked(
     if len(set(labels)) != y.shape[1]:
         raise InputError(f"periods == {labels}, must be {y.shape[1]} different labels")
     return np.where(there, y, 0.0), held.astype(np.float64), entry.astype(np.intp), labels
-
-
-_Parts = list[tuple[Floats, Floats, Floats]]
 
 
 def _moments(
