@@ -86,6 +86,7 @@ def learn_effects(
         Advantage,
         effect_moments,
         fit_baselines,
+        noise_scale,
         reference_weights,
         window_edges,
     )
@@ -103,8 +104,11 @@ def learn_effects(
     curves, totals, first = [], [], 0
     for name, cuts in edges.items():
         windows = slice(first, first + len(cuts) - 1)
-        residual = seen.outcome[:, windows] - predicted[:, windows]
-        moments = [effect_moments(centred[rows], residual[rows], weight[rows]) for rows in of_fold]
+        residual, choice = seen.outcome[:, windows] - predicted[:, windows], centred
+        if view.config.objectives[name].aggregate == "sum":
+            scale = noise_scale(predicted[:, windows].sum(axis=1), residual)[:, None]
+            residual, choice = residual / scale, centred / scale.astype(np.float32)
+        moments = [effect_moments(choice[rows], residual[rows], weight[rows]) for rows in of_fold]
         curves.append(_curves(moments, cuts, basis, name))
         totals.append(whole_horizon(baseline.coefficients[:, windows], seen.outcome[:, windows], cuts))
         first = windows.stop

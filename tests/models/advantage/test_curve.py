@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from homing.models.advantage import effect_moments, fit_curve, window_edges
 from homing.models.advantage.moments import EffectMoments
 
-FADES = 16 / 7  # days, one of the half-lives that are tried for a horizon of 8
+FADES = np.geomspace(0.5, 32 / 7, 6)[3]  # days, one of the half-lives that are tried for a horizon of 8
 
 
 def test_edges() -> None:

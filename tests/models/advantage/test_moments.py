@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.models.advantage import effect_moments, reference_weights
+from homing.models.advantage import effect_moments, noise_scale, reference_weights
 from homing.schema import InputError
 
 
@@ -51,6 +51,38 @@ def test_moments_by_hand() -> None:
     np.testing.assert_allclose(found.weight, [5.0, 1.0])
     np.testing.assert_allclose(found.noise, [[13.0, 6.0], [6.0, 4.0]])  # 9 + 4 x 1
     np.testing.assert_allclose(found.covariance(), [[13.0, 6.0], [6.0, 4.0]])
+
+
+def test_noise_by_hand() -> None:
+    # twenty levels of two decisions each; from the eleventh on residuals are three times as large
+    predicted = np.arange(40.0)
+    residuals = np.where(predicted < 20, 1.0, -3.0)[:, None] * [1.0, 10.0]
+    residuals[5, 1] = np.nan  # not known yet
+    found = noise_scale(predicted, residuals)
+    np.testing.assert_allclose(found[[0, 39]], [np.sqrt(0.2), np.sqrt(1.8)], rtol=0.05)
+    assert np.mean(found**2) == pytest.approx(1.0)
+    assert found[0] == found[19] < found[20] == found[39]
+    np.testing.assert_allclose(noise_scale(predicted, np.zeros((40, 2))), 1.0)
+    one_is_loud = noise_scale(predicted, np.where(predicted < 38, 1e-6, 1.0)[:, None])
+    # a twentieth of the mean at least: 1 / 400 of the loud level's variance, over (1 + 19 / 400) / 20 of it
+    assert one_is_loud.min() ** 2 == pytest.approx((1 / 400) / ((1 + 19 / 400) / 20))
+
+
+def test_loud_users_say_less() -> None:
+    draw, rows, errors = np.random.default_rng(5), 2_000, []
+    for _ in range(200):
+        level = np.exp(draw.normal(size=rows))  # of minutes, with noise alike
+        choice = draw.choice([-1.0, 1.0], rows)[:, None]
+        residual = 0.1 * choice + level[:, None] * draw.normal(size=(rows, 1))
+        scale = noise_scale(level, residual)[:, None]
+        plain, scaled = (
+            effect_moments((choice / by).astype(np.float32), residual / by, np.ones(rows))
+            for by in (np.ones((rows, 1)), scale)
+        )
+        errors.append([float(m.score[0, 0] / m.gram[0, 0, 0]) - 0.1 for m in (plain, scaled)])
+    plain, scaled = np.sqrt(np.mean(np.square(errors), axis=0))
+    assert scaled < 0.5 * plain
+    assert abs(np.mean(errors, axis=0)[1]) < 4 * scaled / np.sqrt(200)
 
 
 @given(st.integers(2, 40), st.integers(1, 3), st.integers(0, 1_000))

@@ -5,8 +5,8 @@
 
 with c_j the sum over the window's days d of 2^(-d / half-life). Both parts have normal priors, one variance a
 group of columns: the first around what the response model says, the later around none. Variances maximise the
-marginal likelihood of the scores (EM; Morris 1983, MacKay 1992). Half-lives, from a fourteenth of the horizon
-to a little over half of it, are averaged by their marginal likelihoods: a log seldom says which it is.
+marginal likelihood of the scores (EM; Morris 1983, MacKay 1992). Half-lives, from half a day to a little over
+half of the horizon, are averaged by their marginal likelihoods: a log seldom says which it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from homing.models.advantage.moments import EffectMoments
 
 Floats = NDArray[np.float64]
 
-_HALF_LIVES: Final = (1 / 14, 1 / 7, 2 / 7, 4 / 7)  # of the horizon
+_SHORTEST: Final = 0.5  # days, of half-lives
+_LONGEST: Final = 4 / 7  # of the horizon
+_HALF_LIVES: Final = 6
 _WINDOWS: Final = 5
 _STEPS: Final = 500
 _CLOSE: Final = 1e-4  # relative change of a variance at which EM ends
@@ -82,7 +84,7 @@ def fit_curve(
     )
     precision = np.asarray(np.linalg.pinv(spread, hermitian=True), np.float64)
     both = np.concatenate([groups[used], groups.max() + 1 + groups[used]])
-    k, half_lives = len(used), edges[-1] * np.array(_HALF_LIVES)
+    k, half_lives = len(used), np.geomspace(_SHORTEST, _LONGEST * edges[-1], _HALF_LIVES)
     evidence, parts, covariances = [], [], []
     for half_life in half_lives:
         shape = _shape(edges, half_life)

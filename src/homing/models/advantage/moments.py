@@ -16,6 +16,7 @@ from homing.schema import InputError
 Floats = NDArray[np.float64]
 
 _MOST_WEIGHT: Final = 20.0  # of one decision, over the mean of all
+_LEVELS: Final = 20  # of what the state foretells, alike in number of decisions
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,29 @@ def reference_weights(
     reference = np.where(is_hold, hold, (1 - hold) / (candidates - 1))
     weight = reference / propensity
     return np.asarray(np.minimum(weight, _MOST_WEIGHT * weight.mean()))
+
+
+def noise_scale(predicted: Floats, residuals: Floats) -> Floats:
+    """Return how noisy each decision's outcome is: float64 [rows], of mean square 1.
+
+    The more minutes a state foretells, the further off they are, by tens of times. Choice and residual, both
+    divided by this scale, tell an effect by weighted least squares (Aitken 1935). The scale is a function of
+    the state, so it has nothing to do with the choice.
+
+    Args:
+        predicted: [rows] of the whole horizon's outcome, by a model that did not see the user.
+        residuals: [rows, windows] outcome minus prediction; NaN where not known yet.
+    """
+    known = np.isfinite(residuals)
+    square = np.where(known, residuals, 0.0) ** 2
+    typical = square.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    share = (square / np.where(typical > 0, typical, 1.0)).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    borders = np.quantile(predicted, np.arange(1, _LEVELS) / _LEVELS)
+    level = np.searchsorted(borders, predicted)
+    variance = np.bincount(level, share, _LEVELS) / np.maximum(np.bincount(level, minlength=_LEVELS), 1)
+    here = np.maximum(variance, variance[level].mean() / _MOST_WEIGHT)[level]
+    mean = here.mean()
+    return np.asarray(np.sqrt(here / mean)) if mean > 0 else np.ones(len(here))
 
 
 def effect_moments(centred: NDArray[np.float32], residuals: Floats, weight: Floats) -> EffectMoments:
