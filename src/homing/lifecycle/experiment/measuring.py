@@ -71,7 +71,8 @@ def measure(
     def of(partition: int) -> tuple[UserNumbers, dict[tuple[str, str], Moments], _Extremes]:
         found = user_numbers(workspace, partition, cohort, layout.numbers)
         inside = (found.entered_at != MISSING) & (found.arm >= 0)
-        parts, extremes = {}, {}
+        parts: dict[tuple[str, str], Moments] = {}
+        extremes: _Extremes = {}
         if inside.any():
             columns = layout.columns(
                 found.values[inside], found.entered_at[inside], found.signed_up_at[inside]
