@@ -9,7 +9,7 @@ BIN = .venv/bin
 demo: .venv/ready
 	$(BIN)/homing demo demo
 
-# the checks leave a core to the unit tests, which end to end would take again
+# checks and unit tests share the cores, which end to end needs alone
 test: .venv/ready
 	$(MAKE) -j2 lint types unit
 	$(MAKE) end-to-end

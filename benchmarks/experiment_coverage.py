@@ -2,8 +2,8 @@
 
 python benchmarks/experiment_coverage.py [runs] [figure]
 
-Beside what stands here: relative scales, and the decision rule, in `experiments.py`; looks in
-`experiment_in_ledger.py`; effects by user in `effects.py`.
+Beside what stands here: smaller effects, and errors of the decision rule, in `experiments.py`; looks at what
+grows unevenly in `experiment_in_ledger.py`; effects by user in `effects.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -19,15 +21,22 @@ from experiment_designs import Held, clusters, crosses, held, holdouts, surrogat
 from scipy.special import ndtri
 
 from homing.experiments import (
+    Criterion,
+    Rule,
     adjust,
     adjusted_p_values,
+    always_valid,
     before_start,
     compare,
+    decide,
     difference,
     from_arrays,
+    from_sums,
     from_table,
     funnel,
+    group_sequential,
     hazard_ratio,
+    interval_confidence,
     joint_difference,
     mean,
     post_stratify,
@@ -40,8 +49,13 @@ from homing.experiments import (
     survival_levels,
     utility,
 )
+from homing.experiments.adjust import Slopes
+from homing.experiments.scales import Scale
+from homing.experiments.sequential import Spending
 
 NEW, OLD = "new", "control"
+SCALES: tuple[Scale, ...] = ("delta", "log", "fieller")
+SLOPES: tuple[Slopes, ...] = get_args(Slopes)
 #: False alarms have this before their name; they are to be at most 5 %.
 ALARM = "alarm: "
 
@@ -90,6 +104,48 @@ def before(rng: np.random.Generator) -> Iterator[Held]:
     yield held("post-stratified", difference(strata, mean("y"), NEW), 0.3)
 
 
+def relative(rng: np.random.Generator) -> Iterator[Held]:
+    """600 users and a skewed metric that doubles; 4,000 users of whom 10 in an arm have an event."""
+    new, arm = arms(rng, 600)
+    x = rng.gamma(2, 1, 600)
+    moments = from_arrays(arm, {"y": x * rng.gamma(2, 0.5, 600) * (1 + new), "x": x})
+    for scale in SCALES:
+        yield held(f"+100 %, {scale}", difference(moments, mean("y"), NEW, scale=scale), 1.0)
+    for slopes in SLOPES:
+        less = adjust(moments, {"y": ["x"]}, slopes=slopes)
+        yield held(f"+100 %, log, CUPED {slopes}", difference(less, mean("y"), NEW, scale="log"), 1.0)
+    count, events = np.full(2, 2000.0), rng.binomial(2000, 0.005, 2).astype(float)
+    rare = from_sums((OLD, NEW), ("y",), count, events[:, None], events[:, None, None])
+    for chosen in ("absolute", *SCALES) if (events > 0).all() else ():
+        found = difference(rare, proportion("y"), NEW, scale=chosen)
+        yield held(f"10 events an arm, {chosen}", found, 0.0)
+
+
+def early(rng: np.random.Generator) -> Iterator[Held]:
+    """40 days of 30 users, a skewed metric, effect 0.3: do an experiment's intervals hold at every look?"""
+    new, arm = arms(rng, 1200)
+    table = {"arm": arm, "day": np.repeat(np.arange(40), 30), "y": rng.exponential(1 + 0.3 * new)}
+    running = from_table(pl.DataFrame(table), ["y"], by=["day"]).accumulate("day")
+    error = difference(running, mean("y"), NEW).std_error
+    looks = [7, 15, 20, 39]
+    bounds = {"always-valid, 40 looks": always_valid(error, float(error[20])), **group_bounds(tuple(looks))}
+    for name, critical in bounds.items():
+        found = difference(running, mean("y"), NEW, critical=critical)
+        holds = (found.low < 0.3) & (found.high > 0.3)
+        yield name, bool(holds.all()), float((found.high - found.low)[-1])
+
+
+@cache
+def group_bounds(looks: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Return bounds by name, [days], infinite where there is no look."""
+    found = {}
+    for name in get_args(Spending):
+        critical = np.full(40, np.inf)
+        critical[list(looks)] = group_sequential((np.array(looks) + 1) / 40, spending=name).critical
+        found[f"{name.replace('_', ' ')}, 4 uneven looks"] = critical
+    return found
+
+
 def waiting(rng: np.random.Generator) -> Iterator[Held]:
     """500 users, opt-outs at rates 0.1 and 0.15, seen for up to 10."""
     new, arm = arms(rng, 500)
@@ -135,16 +191,54 @@ def alarms(rng: np.random.Generator) -> Iterator[Held]:
         not same_in_all(parts, mean("m0"), NEW, "part", alpha=0.05).passed,
         0.0,
     )
-    p = np.array([float(difference(moments, metric, NEW).p_value) for metric in metrics])
-    for name in ("holm", "hommel"):
-        yield f"{ALARM}any of 4 metrics, {name}", bool((adjusted_p_values(p, name) < 0.05).any()), 0.0
+    found = [difference(moments, metric, NEW) for metric in metrics]
+    p = np.array([float(each.p_value) for each in found])
+    for name in ("bonferroni", "holm", "hommel", "benjamini_hochberg"):
+        yield (
+            f"{ALARM}any of 4 metrics, {name.replace('_', ' ')}",
+            bool((adjusted_p_values(p, name) < 0.05).any()),
+            0.0,
+        )
+    success = [Criterion(metric, "success") for metric in metrics[:2]]
+    rule = Rule((*success, Criterion(metrics[2], "guardrail", 0.3)))
+    yield f"{ALARM}the rule ships", decide(moments, rule, NEW).ship, 0.0
+    joint = joint_difference(moments, metrics, NEW, scale="absolute")
+    yield f"{ALARM}the rule by weights ships", bool(utility(joint, [1, 1, -1, -1]).p_value < 0.05), 0.0
+    time, happened = np.minimum(columns["m0"], 1.0), columns["m0"] < 1.0
+    yield f"{ALARM}log-rank", hazard_ratio(arm, time, happened, NEW).p_value < 0.05, 0.0
+
+
+def found_ones(rng: np.random.Generator) -> Iterator[Held]:
+    """Eight metrics, half of them with effects: of the intervals of those found, the share that misses."""
+    new, arm = arms(rng, 900)
+    effect = np.array([0.0, 0.25] * 4)
+    moments = from_arrays(arm, {f"m{k}": rng.normal(effect[k] * new) for k in range(8)})
+    p = np.array([float(difference(moments, mean(f"m{k}"), NEW).p_value) for k in range(8)])
+    kept = np.flatnonzero(adjusted_p_values(p, "benjamini_hochberg") <= 0.05)
+    share = interval_confidence(p, 0.05, "benjamini_hochberg")
+    missed = [
+        not held("", difference(moments, mean(f"m{k}"), NEW, confidence=float(share[k])), effect[k])[1]
+        for k in kept
+    ]
+    yield f"{ALARM}intervals of what was found miss", float(np.mean(missed)) if missed else 0.0, 0.0
 
 
 Part = Callable[[np.random.Generator], Iterator[Held]]
 OF_DESIGNS: tuple[Part, ...] = (trials, crosses, holdouts, clusters, switchbacks, surrogates)
-PARTS: tuple[Part, ...] = (levels, before, waiting, steps, *OF_DESIGNS, alarms)
+PARTS: tuple[Part, ...] = (
+    levels,
+    before,
+    waiting,
+    steps,
+    *OF_DESIGNS,
+    alarms,
+    relative,
+    early,
+    found_ones,
+)
 #: What the other benchmark has as it is to be done, beside what goes wrong without it.
 DESIGNS = {
+    "WCLS, 25 users": "WCLS, 25 users",
     "EMEE, 25 users": "EMEE, 25 users",
     "EMEE2, 25 users": "EMEE2, 25 users",
     "interaction, absolute": "interaction, absolute",
@@ -154,6 +248,7 @@ DESIGNS = {
     "14 clusters": "14 clusters",
     "switchback, 60 periods, 2 h washed out": "switchback, 60 periods",
     "with its estimate from 10 experiments": "long-term effect",
+    "direct effect": "direct effect of an arm",
     "error of surrogacy itself": "error of surrogacy",
 }
 
@@ -161,7 +256,7 @@ DESIGNS = {
 def main(runs: int, figure: Path | None) -> None:
     start, shares = time.process_time(), {}
     for number, part in enumerate(PARTS):
-        told: dict[str, list[bool]] = {}
+        told: dict[str, list[float]] = {}
         for run in range(runs):
             for what, holds, _ in part(np.random.default_rng([number, run])):
                 told.setdefault(what, []).append(holds)
@@ -197,6 +292,7 @@ def draw(figure: Path, shares: dict[str, float], runs: int) -> None:
         axis.axvline(want, color="black", lw=1, ls="--")
         axis.errorbar(share, place, xerr=noise, fmt="o", ms=4, capsize=2, color="#1f6fb2")
         axis.set_yticks(place, list(rows))
+        axis.set_ylim(-0.7, len(rows) - 0.3)
         axis.set_xlim(want - 0.06, min(want + 0.06, 1.0))
         axis.set_xlabel(title)
         axis.spines[["top", "right"]].set_visible(False)

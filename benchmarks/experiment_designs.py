@@ -42,7 +42,7 @@ from homing.experiments.micro_randomized import Link
 from homing.experiments.moments import Axis
 from homing.experiments.sequential import Spending
 
-Held = tuple[str, bool, float]  # what, whether the interval holds the truth, its width
+Held = tuple[str, float, float]  # what, whether the interval holds the truth, its width
 
 NEW, OLD = "new", "control"
 
@@ -62,6 +62,9 @@ def trials(rng: np.random.Generator) -> Iterator[Held]:
     rate = 0.25 * np.exp(0.3 * sent + 0.4 * active + level - 0.3)
     y = (rng.random(sent.shape) < rate).astype(float)
     user = np.repeat(np.arange(users), times)
+    more = 0.25 * np.exp(0.045 - 0.3) * (1 + np.exp(0.4)) / 2 * (np.exp(0.3) - 1)
+    wcls = causal_excursion(y.ravel(), sent.ravel(), chance.ravel(), user)
+    yield held("WCLS, 25 users", wcls, more, 0)
     links: tuple[tuple[str, Link], ...] = (("EMEE", "log"), ("EMEE2", "log_centred"))
     for name, link in links:
         found = causal_excursion(y.ravel(), sent.ravel(), chance.ravel(), user, link=link)
@@ -165,6 +168,7 @@ def surrogates(rng: np.random.Generator) -> Iterator[Held]:
     for name, size in sizes:
         yield held(name, long_term_effect(index, now, NEW, surrogacy_error=size), 1 + direct)
     yield held("error of surrogacy itself", error, 0.5)
+    yield held("direct effect", surrogacy(index, now, NEW), direct)
 
 
 def short_and_long(rng: np.random.Generator, users: int, direct: float) -> Moments:
@@ -177,7 +181,7 @@ def short_and_long(rng: np.random.Generator, users: int, direct: float) -> Momen
 def coverage(runs: int) -> None:
     for number, each in enumerate((trials, crosses, holdouts, clusters, switchbacks, surrogates)):
         rng, start = np.random.default_rng(number), time.process_time()
-        seen: dict[str, list[tuple[bool, float]]] = {}
+        seen: dict[str, list[tuple[float, float]]] = {}
         for _ in range(runs):
             for what, holds, width in each(rng):
                 seen.setdefault(what, []).append((holds, width))
@@ -229,13 +233,13 @@ class Day:
     new: np.ndarray
 
 
-def days(rng: np.random.Generator, users: int, loud: float) -> Iterator[Day]:
-    """The new policy sees values better (noise .5 for 1.0, in logs), and states them `loud` times as high."""
+def days(rng: np.random.Generator, users: int, loud: float, noise: float = 0.5) -> Iterator[Day]:
+    """The new policy sees values with some noise (the old one 1.0, in logs), and states them `loud` times."""
     eager = rng.gamma(2, 0.5, users)
     while True:
         value = 0.1 * eager * rng.gamma(1, 1, users)
         old = value * np.exp(rng.normal(0, 1.0, users) - 0.5)
-        yield Day(value, old, loud * value * np.exp(rng.normal(0, 0.5, users) - 0.125))
+        yield Day(value, old, loud * value * np.exp(rng.normal(0, noise, users) - noise**2 / 2))
 
 
 def sends(score: np.ndarray, budget: float) -> np.ndarray:
@@ -245,12 +249,12 @@ def sends(score: np.ndarray, budget: float) -> np.ndarray:
     return chosen
 
 
-def designs(rng: np.random.Generator, loud: float) -> dict[str, Difference]:
+def designs(rng: np.random.Generator, loud: float, noise: float) -> dict[str, Difference]:
     """The same new policy tested with a shared budget, with a split one, and by days."""
     arm = np.arange(USERS) < USERS / 2
     shared, split, by_day = np.zeros(USERS), np.zeros(USERS), np.zeros(DAYS)
     drawn = rng.permutation(np.arange(DAYS) < DAYS / 2)
-    for number, day in zip(range(DAYS), days(rng, USERS, loud), strict=False):
+    for number, day in zip(range(DAYS), days(rng, USERS, loud, noise), strict=False):
         score = np.where(arm, day.new, day.old)
         shared += day.value * sends(score, BUDGET * USERS)
         for half in (arm, ~arm):
@@ -271,60 +275,85 @@ def truth(rng: np.random.Generator, users: int = 1_000_000) -> float:
     return float((day.value * (sent[0] - sent[1])).mean())
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a design says of a policy over many runs."""
+
+    mean: float
+    deviation: float
+    holds: float  # share of intervals with the truth
+    better: float  # share of runs that find the policy significantly better
+
+
 def budget(runs: int, figure: Path | None) -> None:
+    """A policy that sees values better, and one that does not and only states them otherwise."""
     start = time.process_time()
     true = float(np.mean([truth(np.random.default_rng(seed)) for seed in range(8)]))
     print(f"launched to all: {true:+.5f} a user and day")
     louder = (0.5, 0.71, 1.0, 1.41, 2.0)
-    shown: dict[str, list[tuple[float, float, float]]] = {}
+    shown: dict[tuple[str, bool], list[Measured]] = {}
     for loud in louder:
-        rng = np.random.default_rng(0)
-        found = [designs(rng, loud) for _ in range(runs)]
-        for name in found[0]:
-            value = np.array([float(each[name].value) for each in found])
-            holds = float(np.mean([float(e[name].low) < true < float(e[name].high) for e in found]))
-            shown.setdefault(name, []).append((value.mean(), value.std(), holds))
-            print(
-                f"states {loud:.2f} x: {name:18s} {value.mean():+.5f} "
-                f"({value.mean() / true:5.2f} of the truth), "
-                f"standard deviation {value.std():.5f}, holds the truth {holds:.3f}"
-            )
+        for sees, noise, effect in ((True, 0.5, true), (False, 1.0, 0.0)):
+            rng = np.random.default_rng(0)
+            found = [designs(rng, loud, noise) for _ in range(runs)]
+            for name in found[0]:
+                value, low, high = (
+                    np.array([float(getattr(each[name], part)) for each in found])
+                    for part in ("value", "low", "high")
+                )
+                holds = float(((low < effect) & (effect < high)).mean())
+                seen = Measured(float(value.mean()), float(value.std()), holds, float((low > 0).mean()))
+                shown.setdefault((name, sees), []).append(seen)
+                print(
+                    f"states {loud:.2f} x, {'better' if sees else 'no better'}: {name:18s} "
+                    f"{seen.mean / true:5.2f} of the better one's effect, deviation "
+                    f"{seen.deviation / true:.2f}, holds the truth {holds:.3f}, said better {seen.better:.3f}"
+                )
     print(f"{runs} runs each: {time.process_time() - start:.1f} CPU-s")
     if figure:
         draw(figure, louder, shown, true)
 
 
 def draw(
-    figure: Path, louder: tuple[float, ...], shown: dict[str, list[tuple[float, float, float]]], true: float
+    figure: Path, louder: tuple[float, ...], shown: dict[tuple[str, bool], list[Measured]], true: float
 ) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    drawing, axis = plt.subplots(figsize=(7, 3.8), dpi=110, layout="constrained")
+    drawing, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), dpi=110, layout="constrained")
     colours = {"one budget": "#c0392b", "split budget": "#1f6fb2", "switchback by day": "#7f8c8d"}
-    for offset, (name, rows) in zip((0.97, 1.0, 1.03), shown.items(), strict=True):
-        value, spread = (np.array([row[place] for row in rows]) / true for place in (0, 1))
-        axis.errorbar(
-            np.array(louder) * offset,
-            value,
-            1.96 * spread,
+    for offset, (name, colour) in zip((0.97, 1.0, 1.03), colours.items(), strict=True):
+        x = np.array(louder) * offset
+        left.errorbar(
+            x,
+            [each.mean / true for each in shown[name, True]],
+            [1.96 * each.deviation / true for each in shown[name, True]],
             fmt="o-",
             ms=4,
             capsize=3,
-            color=colours[name],
+            color=colour,
             label=name,
         )
-    axis.axhline(1, color="black", lw=1, ls="--", label="launched to all")
-    axis.axhline(0, color="black", lw=0.6)
-    axis.set_xscale("log")
-    axis.set_xticks(louder, [f"{loud:g}" for loud in louder])
-    axis.minorticks_off()
-    axis.set_xlabel("times by which the new policy overstates its values")
-    axis.set_ylabel("measured effect / true effect")
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=9)
+        for sees, line in ((True, "o-"), (False, "o:")):
+            right.plot(x, [each.better for each in shown[name, sees]], line, ms=4, color=colour)
+    left.axhline(1, color="black", lw=1, ls="--", label="launched to all")
+    left.axhline(0, color="black", lw=0.6)
+    left.set_ylabel("measured effect / true effect")
+    left.legend(frameon=False, fontsize=9)
+    right.axhline(0.025, color="black", lw=0.6)
+    right.set_ylim(-0.03, 1.03)
+    right.set_ylabel("share of experiments that say: better")
+    right.plot([], [], "o-", ms=4, color="black", label="it is better")
+    right.plot([], [], "o:", ms=4, color="black", label="it is not")
+    right.legend(frameon=False, fontsize=9, loc="center left")
+    for axis in (left, right):
+        axis.set_xscale("log")
+        axis.set_xticks(louder, [f"{loud:g}" for loud in louder])
+        axis.minorticks_off()
+        axis.set_xlabel("times by which the new policy overstates its values")
+        axis.spines[["top", "right"]].set_visible(False)
     drawing.savefig(figure)
 
 

@@ -53,9 +53,8 @@ from homing.models.value import (  # noqa: E402  after the path to it
     Transitions,
     ValueSettings,
 )
-from homing.models.value.batches import mapped_parts  # noqa: E402
 from homing.models.value.fit import new_network  # noqa: E402
-from homing.models.value.transitions import open_transitions  # noqa: E402
+from homing.models.value.mapped import mapped_parts, open_transitions, save_transitions  # noqa: E402
 
 FEATURES, ACTIONS, BATCH, HIDDEN, LENGTH = 64, 8, 1_024, (256, 256), 30
 HORIZON, GREEDY = 28.0, Softmax((1.0,), 0.1)
@@ -244,7 +243,7 @@ def memory(rows: int, steps: int) -> None:
 
 
 def write(rows: int, path: Path) -> None:
-    draw(rows).save(path)
+    save_transitions([draw(rows)], path)
 
 
 def mapped(path: Path, steps: int) -> None:

@@ -187,5 +187,26 @@ def test_bad_input():
         adjust(adjust(moments, {"y": ["a"]}), {"y": ["a"]})
     with pytest.raises(InputError, match="cannot be added"):
         adjust(moments, {"y": ["a"]}) + moments.select(["y"])
-    with pytest.raises(InputError, match="too few for 1 covariates"):
+    with pytest.raises(InputError, match="too small for 1 covariates"):
         adjust(from_arrays(list("ccx"), {"y": [1, 2, 3], "a": [1, 2, 3]}), {"y": ["a"]})
+
+
+@pytest.mark.parametrize("slopes", ["optimal", "within"])
+def test_error_with_a_small_arm(slopes):
+    """12 units against 200, two covariates: the stated variance is that of the differences, within 4 %."""
+    rng, runs, columns = np.random.default_rng(3), 4000, ("y", "a", "b")
+    parts = []
+    for size in (12, 200):
+        x = rng.normal(size=(runs, size, 2))
+        y = x.sum(axis=2) + rng.normal(size=(runs, size))
+        table = np.concatenate([y[..., None], x], axis=2)
+        off = table - table.mean(axis=1, keepdims=True)
+        parts.append((table.mean(axis=1), np.einsum("rni,rnj->rij", off, off)))
+    mean_of, scatter = (np.stack([part[place] for part in parts], axis=1) for place in (0, 1))
+    count = np.broadcast_to([12.0, 200.0], (runs, 2))
+    axes = (Axis("run", tuple(range(runs))),)
+    moments = Moments(("control", "new"), columns, count, mean_of, scatter, axes)
+    found = difference(adjust(moments, {"y": ["a", "b"]}, slopes=slopes), mean("y"), "new")
+    seen, stated = found.value.var(), (found.std_error**2).mean()
+    assert stated == pytest.approx(seen, rel=0.07)
+    assert ((found.low < 0) & (found.high > 0)).mean() == pytest.approx(0.95, abs=0.015)

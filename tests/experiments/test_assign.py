@@ -24,6 +24,11 @@ def test_hash_is_that_of_the_ledger():
     )
 
 
+def test_ids_are_text():
+    with pytest.raises(InputError, match="id 7 is int, must be text"):
+        hash_ids([7])
+
+
 def test_place_by_integers():
     """The same arithmetic with Python's integers, so that no machine can differ."""
 

@@ -176,3 +176,7 @@ def test_what_is_not_known():
         "crashes may be worse than its margin (+0, of which nothing is known)"
         in decide(known, guarded, "new").sentence
     )
+    hoped = Rule((Criterion(mean("crashes"), "success", better="lower"),), scale="absolute")
+    assert decide(known, hoped, "new").reasons == (
+        "no success metric is significantly better (crashes, of which nothing is known)",
+    )

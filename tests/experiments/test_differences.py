@@ -188,6 +188,15 @@ def test_as_rows():
     json.dumps(rows)
 
 
+def test_a_single_cell_is_a_whole_row():
+    moments = from_sums(["x", "control"], ["y"], [4, 5], [[8.0], [5.0]], [[[20.0]], [[9.0]]])
+    (row,) = difference(moments, mean("y"), "x").to_rows()
+    assert row["value"] == pytest.approx(1)
+    assert row["std_error"] == pytest.approx(math.sqrt(4 / 3 / 4 + 4 / 4 / 5))
+    assert 0 < row["p_value"] < 1
+    assert row["degrees"] == pytest.approx((1 / 3 + 1 / 5) ** 2 / (1 / 27 + 1 / 100))
+
+
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
@@ -197,6 +206,7 @@ def test_as_rows():
         ({"confidence": 95}, "must be in \\(0, 1\\)"),
         ({"scale": "log", "null": -1.0}, "must be > -1"),
         ({"metric": mean("z")}, "column 'z' is not there"),
+        ({"critical": -1.0}, "critical == -1.0, must be >= 0"),
     ],
 )
 def test_bad_input(options, rule):

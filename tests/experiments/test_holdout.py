@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from homing.experiments import difference, from_arrays, holdout_moments, holdout_readout, mean, ratio
+from homing.experiments import (
+    adjust,
+    difference,
+    from_arrays,
+    holdout_moments,
+    holdout_readout,
+    mean,
+    ratio,
+    variance_reduction,
+)
 from homing.schema import InputError
 
 HELD = np.array([1, 1, 0, 0, 0], bool)
@@ -70,6 +79,9 @@ def test_coverage_where_users_join_and_effects_grow():
         ({"entered": np.zeros(5, int)}, "1 missing or infinite"),
         ({"periods": ["Q1", "Q1"]}, "2 different labels"),
         ({"scale": "percent"}, "scale == 'percent'"),
+        ({"before": {"visits": [1.0, 2]}}, "visits has shape"),
+        ({"before": {"periods": np.ones(5)}}, "names of the read-out"),
+        ({"before": {f"b{k}": np.arange(5.0) ** k for k in range(1, 4)}}, "too small for 3 covariates"),
     ],
 )
 def test_bad_input(change, rule):
@@ -95,3 +107,38 @@ def test_users_in_parts_are_users_together():
     for name in ("value", "low", "high"):
         for one, two in ((whole.by_period, again.by_period), (whole.cumulative, again.cumulative)):
             assert getattr(one, name) == pytest.approx(getattr(two, name), nan_ok=True)
+
+
+def test_less_what_users_did_before():
+    """As `adjust` of one table of users who were all there, whose periods are one sum."""
+    rng = np.random.default_rng(4)
+    past, held = rng.poisson(3, 300).astype(float), rng.random(300) < 0.3
+    y = rng.poisson(1 + past[:, None], (300, 2)).astype(float)
+    new = (rng.random(300) < 0.2).astype(float)
+    known = {"before": past * (1 - new), "is new": new}
+    found = holdout_readout(y, held, np.zeros(300, int), before=known)
+    table = from_arrays(np.where(held, "holdout", "rest"), {"y": y.mean(axis=1), **known})
+    adjusted = adjust(table, {"y": list(known)}, slopes="within")
+    want = difference(adjusted, mean("y"), "rest", "holdout")
+    assert found.cumulative.value[-1] == pytest.approx(float(want.value))
+    assert found.cumulative.std_error[-1] == pytest.approx(float(want.std_error))
+    assert found.noise_taken[-1] == pytest.approx(float(variance_reduction(table, adjusted, "y")))
+    assert found.noise_taken[-1] > 0.2
+    plain = holdout_readout(y, held, np.zeros(300, int))
+    assert (found.by_period.std_error < plain.by_period.std_error).all()
+    assert (plain.noise_taken == 0).all()
+
+
+def test_adjusted_coverage_where_users_join():
+    rng, held_true, runs, users = np.random.default_rng(5), np.zeros(3), 200, 400
+    for _ in range(runs):
+        entry, held = rng.integers(0, 3, users), rng.random(users) < 0.15
+        level = rng.exponential(1, users)
+        age = np.arange(3) - entry[:, None] + 1
+        y = level[:, None] + rng.normal(size=age.shape) + 0.1 * age * ~held[:, None]
+        known = {"before": np.where(entry == 0, level, 0.0), "is new": (entry > 0).astype(float)}
+        found = holdout_readout(y, held, entry, before=known).cumulative
+        ages = [np.concatenate([np.arange(1, k - e + 2) for e in range(k + 1)]) for k in range(3)]
+        truth = np.array([0.1 * a.mean() for a in ages])
+        held_true += (found.low < truth) & (truth < found.high)
+    assert held_true / runs == pytest.approx(np.full(3, 0.95), abs=0.04)

@@ -59,6 +59,8 @@ def test_bad_input():
     joint = joint_difference(MOMENTS, METRICS, "x")
     with pytest.raises(InputError, match="its last axis must be the metrics"):
         utility(joint, [1.0])
+    with pytest.raises(InputError, match="weights has missing or infinite"):
+        utility(joint, [1.0, float("nan")])
     with pytest.raises(InputError, match="confidence == 95"):
         utility(joint, [1.0, 1.0], 95)
     with pytest.raises(InputError, match="scale == 'log'"):

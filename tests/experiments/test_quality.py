@@ -11,6 +11,7 @@ from homing.experiments import (
     from_sums,
     from_table,
     mean,
+    outliers,
     same_in_all,
     sample_ratio,
     sample_ratio_at_all_looks,
@@ -111,3 +112,15 @@ def test_an_effect_that_fades():
     assert same_in_all(from_table(flat, ["y"], by=["day"]), mean("y"), "x", "day").passed
     with pytest.raises(InputError, match="must be by day only"):
         same_in_all(moments.total("day"), mean("y"), "x", "day")
+
+
+def test_outliers_by_hand():
+    # control 0, 2: scatter 2, each unit half of it; x nine 0 and a 10: scatter 90, the 10 has 81 / 90
+    moments = from_arrays(["control"] * 2 + ["x"] * 10, {"y": [0, 2] + [0] * 9 + [10]})
+    found = outliers(moments, "y", [[0, 2], [0, 10]])
+    assert not found.passed
+    assert found.detail == "one unit of x has 90% of what varies there"
+    assert outliers(moments, "y", [[0, 2], [0, 10]], most=0.9).passed
+    assert outliers(from_arrays(["control", "x", "x"], {"y": [1, 2, 2]}), "y", [[1, 1], [2, 2]]).passed
+    with pytest.raises(InputError, match=r"must be \[2 arms, 2\]"):
+        outliers(moments, "y", [0, 10])

@@ -141,6 +141,7 @@ def test_narrowest_where_asked():
         (lambda: group_sequential([1.0], spending="obf"), "must be one of"),
         (lambda: crossing_probability([1.0], [0.5, 1.0]), "critical has shape"),
         (lambda: always_valid(1.0, 0.0), "best_at == 0.0"),
+        (lambda: always_valid([1.0, 0.0], 1.0), "std_error has a minimum of 0, must be > 0"),
         (lambda: always_valid(1.0, 1.0, 0.0), "alpha == 0"),
     ],
 )

@@ -36,10 +36,17 @@ ENGINES = {
 }
 
 
-@pytest.fixture(params=ENGINES.values(), ids=ENGINES.keys(), autouse=True)
-def engine(request, monkeypatch):
+@pytest.fixture(params=[*ENGINES, "path"], autouse=True)
+def engine(request, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "_BLOCK", 700)
-    return request.param
+    if request.param == "path":
+        return lambda frame: written(frame, tmp_path / "table.parquet")
+    return ENGINES[request.param]
+
+
+def written(frame, path):
+    frame.write_parquet(path, row_group_size=700)
+    return path
 
 
 def test_every_engine_gives_the_same(engine):
@@ -48,6 +55,16 @@ def test_every_engine_gives_the_same(engine):
     assert found.count.tolist() == WHOLE.count.tolist()
     assert found.mean == pytest.approx(WHOLE.mean, rel=1e-12)
     assert found.scatter == pytest.approx(WHOLE.scatter, rel=1e-7, abs=1e-4)
+
+
+def test_several_files_are_one_table(tmp_path):
+    written(TABLE[:1000], tmp_path / "a.parquet")
+    written(TABLE[1000:], tmp_path / "b.parquet")
+    found = from_table(f"{tmp_path}/*.parquet", COLUMNS)
+    assert found.count.tolist() == WHOLE.count.tolist()
+    assert found.mean == pytest.approx(WHOLE.mean, rel=1e-12)
+    with pytest.raises(InputError, match=r"there is no file .*c\.parquet"):
+        from_table(tmp_path / "c.parquet", COLUMNS)
 
 
 def test_axes(engine):

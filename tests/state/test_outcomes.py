@@ -57,6 +57,15 @@ def test_a_window_that_passes_the_watermark_is_not_known() -> None:
     np.testing.assert_array_equal(result[1], [np.nan, 0, np.nan, np.nan, 0])
 
 
+def test_a_row_can_end_before_its_windows() -> None:
+    shard = make_shard([[event(START, "session", value=2), event(START + 2 * DAY, "session", value=3)]])
+    rows = instants((0, START), (0, START), (0, START + 1))
+    until = np.array([START + 2 * DAY, START + 2 * DAY + 1, START + 5 * DAY])
+    result = outcomes(shard, rows, CONFIG, START + 4 * DAY, np.zeros(3, np.int32), until)
+    np.testing.assert_array_equal(result[:, 2], [1, 2, np.nan])  # seven days, of which four are known
+    np.testing.assert_array_equal(result[:, 1], [2, 2, 0])  # a day, which is over before
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_equals_the_definition(seed: int) -> None:

@@ -25,6 +25,7 @@ from homing.experiments.power import Need, Plan, UtilityPlan, plan, plan_utility
 from homing.experiments.quality import (
     Check,
     before_start,
+    outliers,
     same_in_all,
     sample_ratio,
     sample_ratio_at_all_looks,
@@ -119,6 +120,7 @@ __all__ = [
     "levels",
     "long_term_effect",
     "mean",
+    "outliers",
     "place",
     "plan",
     "plan_looks",

@@ -57,7 +57,7 @@ def adjust(
         y, x = moments.column(column), _places(moments, column, names)
         matrix[..., y, x] = -_theta(moments, y, x, slopes)
         fitted[y] = 0 if slopes == "total" else len(x)
-    return _transformed(moments, matrix, fitted)
+    return _transformed(moments, matrix, _inflation(moments, fitted, slopes))
 
 
 def post_stratify(moments: Moments, axis: str, weights: ArrayLike | None = None) -> Moments:
@@ -119,9 +119,12 @@ def products_for(
 
 
 def variance_reduction(before: Moments, after: Moments, column: str) -> Floats:
-    """Return the share of a column's variance within arms that an adjustment took away: float64 [*axes]."""
-    left = after.select([column]).scatter[..., 0, 0].sum(axis=-1)
-    return np.asarray(1 - left / before.select([column]).scatter[..., 0, 0].sum(axis=-1))
+    """Return the share of a column's variance within arms that an adjustment took away: float64 [*axes].
+
+    It is NaN where the column did not vary, and under 0 where fitting cost more than it brought.
+    """
+    whole, left = (each.select([column]).scatter[..., 0, 0].sum(axis=-1) for each in (before, after))
+    return np.asarray(1 - left / np.where(whole > 0, whole, np.nan))
 
 
 def _places(moments: Moments, column: str, names: Sequence[str]) -> list[int]:
@@ -154,21 +157,39 @@ def _theta(moments: Moments, y: int, x: list[int], slopes: Slopes) -> Floats:
     return np.asarray(np.einsum("...ij,...j->...i", inverse, across / unit) / unit)
 
 
-def _transformed(moments: Moments, matrix: Floats, fitted: Floats) -> Moments:
+def _inflation(moments: Moments, fitted: Floats, slopes: Slopes) -> Floats:
+    """Return what residual scatter lacks for slopes having been fitted: float64 [*axes, arms, columns] >= 1.
+
+    With k slopes of sum w_a S_xx,a and h_a the share of arm a in it, residuals in arm a have the scatter
+    sigma^2 (n_a - 1 - 2 k h_a + (n_a - 1) k q), q = sum h_b^2 / (n_b - 1), and the slopes' own error adds k q
+    to the variance of the difference. `within`: 1 / q is the units less the arms. `optimal`: about the units
+    of the smallest arm, whose slope it mostly is.
+    """
+    n = moments.count
+    spare = np.maximum(n - 1, 0)
+    mass = np.where(spare > 0, 1 / np.maximum(n, 1), 0.0) if slopes == "optimal" else spare
+    share = mass / np.maximum(mass.sum(axis=-1, keepdims=True), np.finfo(float).tiny)
+    each = share / np.maximum(spare, 1)
+    error = np.where(mass.any(axis=-1), (share * each).sum(axis=-1), 1.0)[..., None, None]
+    left = 1 - 2 * fitted * each[..., None] + fitted * error
+    if (fitted * error > 1 - error).any() or not (left > 0).all():
+        raise InputError(
+            f"an experiment of {n.sum(axis=-1).min():g} units with {n.min():g} in an arm is too small for "
+            f"{int(fitted.max())} covariates; use fewer"
+        )
+    return np.asarray((1 + fitted * error if slopes == "optimal" else 1.0) / left)
+
+
+def _transformed(moments: Moments, matrix: Floats, inflation: Floats) -> Moments:
     """Return the moments of matrix [*axes, columns, columns] times columns, covariates less their centre."""
     n = moments.count
-    units, arms = n.sum(axis=-1), (n > 0).sum(axis=-1)
-    spare = (units - arms)[..., None] - fitted
-    if (spare < 1).any():
-        raise InputError(
-            f"{units.min():g} units are too few for {int(fitted.max())} covariates; use fewer covariates"
-        )
+    units = n.sum(axis=-1)
     known = np.where(np.isnan(moments.scatter), 0, moments.scatter)
     scatter = matrix[..., None, :, :] @ known @ np.swapaxes(matrix, -1, -2)[..., None, :, :]
     used = (matrix != 0).astype(np.float64)
     unknown = used @ np.isnan(moments.scatter).any(axis=-3) @ np.swapaxes(used, -1, -2) > 0
-    factor = np.sqrt((units - arms)[..., None] / spare)
-    scatter *= (factor[..., :, None] * factor[..., None, :])[..., None, :, :]
+    factor = np.sqrt(inflation)
+    scatter *= factor[..., :, None] * factor[..., None, :]
     part = matrix - np.eye(len(moments.columns))
     centre = ((n / units[..., None])[..., None] * moments.mean).sum(axis=-2)
     common = np.einsum("...ij,...j->...i", part, centre)

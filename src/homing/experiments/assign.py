@@ -49,9 +49,19 @@ class Experiment:
 
 
 def hash_ids(ids: Iterable[str]) -> Hashes:
-    """Return the MD5 of each id's UTF-8 bytes in two big-endian words, as the ledger's: uint64 [n, 2]."""
-    digests = b"".join(hashlib.md5(each.encode(), usedforsecurity=False).digest() for each in ids)
+    """Return the MD5 of each id's UTF-8 bytes in two big-endian words, as the ledger's: uint64 [n, 2].
+
+    Raises:
+        InputError: an id is no text; as 7 and "7" would be different users elsewhere, it is not guessed.
+    """
+    digests = b"".join(hashlib.md5(_text(each).encode(), usedforsecurity=False).digest() for each in ids)
     return np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def _text(each: str) -> str:
+    if not isinstance(each, str):
+        raise InputError(f"id {each!r} is {type(each).__name__}, must be text as in the ledger; use str(id)")
+    return each
 
 
 def place(user_hash: Hashes, salt: str, purpose: str) -> Floats:

@@ -277,7 +277,12 @@ def _reasons_against(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> tu
         for o in outcomes
         if o.criterion.role == "guardrail" and not o.achieved
     ]
-    if not any(o.achieved for o in outcomes if o.criterion.role == "success"):
-        names = ", ".join(o.criterion.metric.name for o in outcomes if o.criterion.role == "success")
-        reasons.append(f"no success metric is significantly better ({names})")
+    success = [o for o in outcomes if o.criterion.role == "success"]
+    if not any(o.achieved for o in success):
+        names = [f"{o.criterion.metric.name}{_unknown(o)}" for o in success]
+        reasons.append(f"no success metric is significantly better ({', '.join(names)})")
     return tuple(reasons)
+
+
+def _unknown(outcome: Outcome) -> str:
+    return ", of which nothing is known" if np.isnan(outcome.p_worse) else ""

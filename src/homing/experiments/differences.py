@@ -51,10 +51,9 @@ class Difference:
         if fewest < FEW_UNITS:
             notes.append(f"an arm has only {fewest:g} units (at least {FEW_UNITS} are needed)")
         if np.isnan(self.std_error).any():
+            why = "fewer than two units, no variance at all, or a denominator of 0"
             notes.append(
-                "no interval: fewer than two units, no variance at all, or a control level of 0 or less"
-                if self.scale != "absolute"
-                else "no interval: fewer than two units, or no variance at all"
+                f"no interval: {why}{'' if self.scale == 'absolute' else ', or a control level of 0 or less'}"
             )
         elif np.isinf(self.low).any() and np.isinf(self.high).any():
             notes.append("the control cannot be told from 0, so the relative difference has no bounds")
@@ -104,7 +103,7 @@ def difference(
             `confidence`; from `homing.experiments.sequential`. The p-value stays that of a single look.
 
     Raises:
-        InputError: unknown arm, column or option, or a confidence outside (0, 1).
+        InputError: unknown arm, column or option, a confidence outside (0, 1), or a negative `critical`.
     """
     return compare(
         levels(moments, metric),
@@ -149,12 +148,15 @@ def compare(
         raise InputError(f"null == {null!r}, must be > -1: a relative difference cannot be less than -100 %")
     if arm == control:
         raise InputError(f"arm == control == {arm!r}, must be two arms")
+    if critical is not None and (np.asarray(critical) < 0).any():
+        raise InputError(f"critical == {critical!r}, must be >= 0: standard errors to either side")
     pair = pair_of(at, _place(at, arm), _place(at, control))
     degrees = degrees_of(pair, scale) if distribution == "t" else np.full(pair.value_1.shape, np.inf)
     reach = np.asarray(critical if critical is not None else quantile(confidence, degrees, alternative))
     low, high = interval(pair, scale, reach)
     value, error = estimate(pair, scale)
     sure = ~np.isnan(error)
+    p_value = tail(statistic(pair, scale, np.asarray(null, np.float64)), degrees, alternative)
     return Difference(
         metric=at.name,
         arm=arm,
@@ -162,16 +164,16 @@ def compare(
         scale=scale,
         alternative=alternative,
         confidence=confidence,
-        value=np.expm1(value) if scale == "log" else value,
-        std_error=error,
+        value=np.asarray(np.expm1(value) if scale == "log" else value),
+        std_error=np.asarray(error),
         low=np.where(sure & (alternative == "less"), -1.0 if scale == "log" else -np.inf, low),
         high=np.where(sure & (alternative == "greater"), np.inf, high),
-        p_value=tail(statistic(pair, scale, np.asarray(null, np.float64)), degrees, alternative),
-        degrees=degrees,
-        level=pair.value_1,
-        control_level=pair.value_0,
-        count=pair.count_1,
-        control_count=pair.count_0,
+        p_value=np.asarray(p_value),
+        degrees=np.asarray(degrees),
+        level=np.asarray(pair.value_1),
+        control_level=np.asarray(pair.value_0),
+        count=np.asarray(pair.count_1),
+        control_count=np.asarray(pair.count_0),
     )
 
 

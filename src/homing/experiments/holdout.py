@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from homing.experiments.adjust import adjust, variance_reduction
 from homing.experiments.differences import Alternative, Difference, difference
+from homing.experiments.inputs import numbers
 from homing.experiments.metrics import mean, ratio
 from homing.experiments.moments import Axis, Floats, Moments
 from homing.experiments.scales import Scale
@@ -17,6 +19,8 @@ from homing.experiments.sums import moments_by_code
 from homing.schema.errors import InputError
 
 HELD_OUT, REST = "holdout", "rest"
+_OUTCOME, _PERIODS = "outcome", "periods"
+_Parts = list[tuple[Floats, Floats, Floats]]  # count, mean and scatter, period by period
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class HoldoutReadout:
     periods: tuple[Any, ...]
     by_period: Difference  # of means over users who had entered by that period
     cumulative: Difference  # of outcomes per user and period from each user's entry up to that period
+    noise_taken: Floats  # [periods] share of the variance of cumulative outcomes that `before` explained
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,12 @@ class HoldoutMoments:
 
     by_period: Moments  # of outcomes, over users who had entered by that period
     cumulative: Moments  # of outcomes up to each period, and of the time in which they are
+    before: tuple[str, ...] = ()  # columns of both from before the start, by which the read-out is adjusted
 
     def __add__(self, other: HoldoutMoments) -> HoldoutMoments:
         """Return those of both sets of users."""
-        return HoldoutMoments(self.by_period + other.by_period, self.cumulative + other.cumulative)
+        by_period, cumulative = self.by_period + other.by_period, self.cumulative + other.cumulative
+        return HoldoutMoments(by_period, cumulative, self.before)
 
     def readout(
         self,
@@ -50,11 +57,17 @@ class HoldoutMoments:
     ) -> HoldoutReadout:
         """Return the read-out; arguments and errors as of `holdout_readout`."""
         options: dict[str, Any] = {"scale": scale, "confidence": confidence, "alternative": alternative}
-        total = ratio("outcome", "periods", name)
+        single, running = self.by_period, self.cumulative
+        if self.before:
+            # slopes of all users: a holdout is small, and slopes of its own would follow its noise
+            single = adjust(single, {_OUTCOME: self.before}, slopes="within")
+            running = adjust(running, {_OUTCOME: self.before, _PERIODS: self.before}, slopes="within")
+        total = ratio(_OUTCOME, _PERIODS, name)
         return HoldoutReadout(
-            self.by_period.axes[0].labels,
-            difference(self.by_period, mean("outcome", name), REST, HELD_OUT, **options),
-            difference(self.cumulative, total, REST, HELD_OUT, critical=critical, **options),
+            single.axes[0].labels,
+            difference(single, mean(_OUTCOME, name), REST, HELD_OUT, **options),
+            difference(running, total, REST, HELD_OUT, critical=critical, **options),
+            variance_reduction(self.cumulative, running, _OUTCOME),
         )
 
 
@@ -66,6 +79,7 @@ def holdout_readout(
     name: str = "outcome",
     periods: Sequence[Any] | None = None,
     lengths: ArrayLike | None = None,
+    before: Mapping[str, ArrayLike] | None = None,
     scale: Scale = "absolute",
     confidence: float = 0.95,
     alternative: Alternative = "two-sided",
@@ -86,6 +100,9 @@ def holdout_readout(
         name: of the metric.
         periods: labels [periods]; None: numbers from 0.
         lengths: float [periods] > 0, in whole periods, where the first or the last is a part; None: all are.
+        before: float [users] each, finite: what is known of users from before anybody was held out, by which
+            both levels are adjusted as in `adjust` (CUPED; a prediction is CUPAC). For who was not there yet
+            give 0, and a column that says so.
         scale: as in `difference`.
         confidence: of each interval.
         alternative: as in `difference`.
@@ -94,9 +111,9 @@ def holdout_readout(
 
     Raises:
         InputError: shapes that differ, outcomes that are not finite from the entry on, labels that repeat,
-            or an option outside its range.
+            too few users to adjust, or an option outside its range.
     """
-    moments = holdout_moments(outcome, held_out, entered, periods=periods, lengths=lengths)
+    moments = holdout_moments(outcome, held_out, entered, periods=periods, lengths=lengths, before=before)
     return moments.readout(
         name, scale=scale, confidence=confidence, alternative=alternative, critical=critical
     )
@@ -109,13 +126,23 @@ def holdout_moments(
     *,
     periods: Sequence[Any] | None = None,
     lengths: ArrayLike | None = None,
+    before: Mapping[str, ArrayLike] | None = None,
 ) -> HoldoutMoments:
     """Return the moments of some users; arguments and errors as of `holdout_readout`."""
     y, held, entry, labels = _checked(outcome, held_out, entered, periods)
     length = np.ones(y.shape[1]) if lengths is None else np.asarray(lengths, np.float64)
     if length.shape != y.shape[1:] or not (np.isfinite(length) & (length > 0)).all():
         raise InputError(f"lengths == {lengths!r}, must be {y.shape[1]} finite numbers over 0")
-    return _moments(y, held, entry, labels, length)
+    named = {name: numbers(name, values, len(y)) for name, values in (before or {}).items()}
+    if taken := {_OUTCOME, _PERIODS} & set(named):
+        raise InputError(f"before has {sorted(taken)}, which are names of the read-out; rename them")
+    known = np.column_stack(list(named.values())) if named else np.empty((len(y), 0))
+    by_period, cumulative = _moments(y, held, entry, length, known)
+    return HoldoutMoments(
+        _along(by_period, (_OUTCOME, *named), labels),
+        _along(cumulative, (_OUTCOME, _PERIODS, *named), labels),
+        tuple(named),
+    )
 
 
 def _checked(
@@ -141,8 +168,8 @@ def _checked(
 
 
 def _moments(
-    y: Floats, held: Floats, entry: NDArray[np.intp], labels: tuple[Any, ...], length: Floats
-) -> HoldoutMoments:
+    y: Floats, held: Floats, entry: NDArray[np.intp], length: Floats, known: Floats
+) -> tuple[_Parts, _Parts]:
     """Return moments of outcomes in each period, and of sums of outcomes and of periods up to each."""
     single, running = [], []
     total, ends = np.zeros(len(y)), np.cumsum(length)
@@ -151,15 +178,11 @@ def _moments(
         total += y[:, place]
         codes = (held[there] == 0).astype(np.intp)
         since = ends[place] - (ends - length)[entry[there]]
-        single.append(moments_by_code(codes, y[there, place][:, None], 2))
-        running.append(moments_by_code(codes, np.column_stack([total[there], since]), 2))
-    return HoldoutMoments(
-        _along(single, ("outcome",), labels), _along(running, ("outcome", "periods"), labels)
-    )
+        single.append(moments_by_code(codes, np.column_stack([y[there, place], known[there]]), 2))
+        running.append(moments_by_code(codes, np.column_stack([total[there], since, known[there]]), 2))
+    return single, running
 
 
-def _along(
-    parts: list[tuple[Floats, Floats, Floats]], columns: tuple[str, ...], labels: tuple[Any, ...]
-) -> Moments:
+def _along(parts: _Parts, columns: tuple[str, ...], labels: tuple[Any, ...]) -> Moments:
     count, centre, scatter = (np.stack(part) for part in zip(*parts, strict=True))
     return Moments((HELD_OUT, REST), columns, count, centre, scatter, (Axis("period", labels),))

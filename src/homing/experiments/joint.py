@@ -95,11 +95,14 @@ def utility(joint: Joint, weights: ArrayLike, confidence: float = 0.95) -> Utili
         confidence: of the interval.
 
     Raises:
-        InputError: the last axis of `weights` is not the metrics, or a confidence outside (0, 1).
+        InputError: the last axis of `weights` is not the metrics, a weight is not finite, or a confidence is
+            outside (0, 1).
     """
     w = np.asarray(weights, np.float64)
     if w.shape[-1:] != (len(joint.metrics),):
         raise InputError(f"weights has shape {w.shape}, its last axis must be the metrics {joint.metrics}")
+    if not np.isfinite(w).all():
+        raise InputError("weights has missing or infinite values, must be finite; 0 leaves a metric out")
     if not 0 < confidence < 1:
         raise InputError(f"confidence == {confidence}, must be in (0, 1)")
     value = np.asarray(np.einsum("...i,...i->...", w, joint.value))

@@ -16,6 +16,9 @@ from homing.experiments.moments import Floats, Moments
 from homing.experiments.multiple import adjusted_p_values
 from homing.schema.errors import InputError
 
+#: Share of what varies in an arm that one unit may have. Ten equal events have as much each, and with fewer
+#: than ten, intervals of relative differences are off by points (benchmarks/RESULTS.md).
+MOST: Final = 0.1
 #: A check that fails by chance costs an experiment, so it does in one of a thousand.
 ALPHA: Final = 0.001
 
@@ -139,6 +142,36 @@ def same_in_all(
     place = int(np.argmax(np.nan_to_num(weight * (found.value - common) ** 2)))
     detail = f"{metric.name} is {found.value[place]:+.4g} at {axis} {moments.axes[0].labels[place]}"
     return Check(f"same in every {axis}", p, alpha, f"{detail}, {common:+.4g} in all")
+
+
+def outliers(moments: Moments, column: str, extremes: ArrayLike, *, most: float = MOST) -> Check:
+    """Check that no unit is much of what varies in its arm; else a mean is far from normal.
+
+    The largest (y - mean)^2 / scatter vanishes where Lindeberg's condition holds. Where it does not, cap the
+    column, as `min(y, cap)` with a cap from before the start, or take its logarithm.
+
+    Args:
+        moments: without axes.
+        column: of them.
+        extremes: float [arms, 2], least and largest value of the column in each arm.
+        most: share of the scatter that one unit may have.
+
+    Raises:
+        InputError: moments with axes, an unknown column, or extremes of another shape.
+    """
+    ends = np.asarray(extremes, np.float64)
+    if moments.axes or ends.shape != (len(moments.arms), 2):
+        raise InputError(
+            f"extremes has shape {ends.shape} and moments axes {[a.name for a in moments.axes]}, must be "
+            f"[{len(moments.arms)} arms, 2] and none"
+        )
+    part = moments.select([column])
+    far = ((ends - part.mean) ** 2).max(axis=1)
+    scatter = part.scatter[:, 0, 0]
+    share = np.where((part.count > 1) & (scatter > 0), far / np.where(scatter > 0, scatter, 1.0), 0.0)
+    place = int(np.argmax(share))
+    detail = f"one unit of {moments.arms[place]} has {share[place]:.0%} of what varies there"
+    return Check(f"outliers: {column}", 1.0 if share[place] <= most else 0.0, ALPHA, detail)
 
 
 def _planned(shares: Mapping[str, float]) -> Mapping[str, float]:

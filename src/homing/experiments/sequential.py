@@ -147,7 +147,7 @@ def always_valid(
         alternative: as of the interval.
 
     Raises:
-        InputError: `alpha` outside (0, 1), or `best_at` not positive.
+        InputError: `alpha` outside (0, 1), or `best_at` or a standard error not positive.
     """
     r = _mixture(std_error, best_at, alpha)
     if alternative == "two-sided":
@@ -196,7 +196,10 @@ def _mixture(std_error: ArrayLike, best_at: float, alpha: float) -> Floats:
     _check_alpha(alpha)
     if not best_at > 0:
         raise InputError(f"best_at == {best_at}, must be > 0: the standard error where it matters most")
-    return np.asarray(best_mixing(alpha) * (best_at / np.asarray(std_error, np.float64)) ** 2)
+    error = np.asarray(std_error, np.float64)
+    if (error <= 0).any():
+        raise InputError(f"std_error has a minimum of {np.nanmin(error):g}, must be > 0, or NaN: not known")
+    return np.asarray(best_mixing(alpha) * (best_at / error) ** 2)
 
 
 def _log_evidence(z: Floats, r: Floats, *, one_sided: bool) -> Floats:

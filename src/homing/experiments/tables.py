@@ -1,13 +1,15 @@
 """Moments from a table of Polars, pandas, Arrow or DuckDB, read once.
 
 A table in memory goes through NumPy in blocks of rows, so that products are made by matrix multiplication and
-never as columns. A lazy table (a Polars scan, a DuckDB relation) is aggregated by its own engine.
+never as columns. A lazy table (a Polars scan, a DuckDB relation) is aggregated by its own engine, and Parquet
+files given by their path by DuckDB, whose memory depends neither on rows nor much on the size of row groups.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement
+from pathlib import Path
 from typing import Any, Final
 
 import narwhals as nw
@@ -38,7 +40,8 @@ def from_table(
     """Return the moments of columns of a table, by arm and by the columns of `by`.
 
     Args:
-        table: of Polars, pandas or pyarrow, a Polars lazy frame, or a DuckDB relation.
+        table: of Polars, pandas or pyarrow, a Polars lazy frame, a DuckDB relation, or the path of a Parquet
+            file, or of several by a pattern such as `table/*.parquet`.
         columns: numbers or booleans, finite.
         arm: the column of the arms.
         by: columns of few distinct values that become axes, such as a segment or a day.
@@ -50,7 +53,8 @@ def from_table(
             costs time, from `products_for`; None: all.
 
     Raises:
-        InputError: columns that are not there, values missing or infinite, no rows, or a unit in two arms.
+        InputError: no file, columns that are not there, values missing or infinite, no rows, or a unit in two
+            arms.
     """
     frame = _frame(table)
     wanted = [*columns, *(name for name in missing if name not in columns)]
@@ -72,6 +76,11 @@ def from_table(
 
 
 def _frame(table: Any) -> Any:
+    if isinstance(table, str | Path):
+        path = Path(table)
+        if not any(path.parent.glob(path.name)):
+            raise InputError(f"there is no file {table}; give the path of a Parquet file, or a table")
+        return nw.scan_parquet(str(table), backend="duckdb")
     try:
         return nw.from_native(table)
     except TypeError:

@@ -100,6 +100,16 @@ def stages_at(shard: Shard, view: View, rows: Instants, watermark: int) -> NDArr
     return found
 
 
-def outcomes_of(shard: Shard, row: NDArray[np.int64], config: Config, watermark: int) -> NDArray[np.float32]:
-    """Return float32 [rows, objectives]: what followed each decision, NaN where it is not complete yet."""
-    return outcomes(shard, instants_of(shard.decisions, row), config, watermark, row.astype(np.int32))
+def outcomes_of(
+    shard: Shard,
+    row: NDArray[np.int64],
+    config: Config,
+    watermark: int,
+    until: NDArray[np.int64] | None = None,
+) -> NDArray[np.float32]:
+    """Return float32 [rows, objectives]: what followed each decision, NaN where it is not complete yet.
+
+    With `until` (int64 [rows], us) windows end there, if they are not over before.
+    """
+    instants = instants_of(shard.decisions, row)
+    return outcomes(shard, instants, config, watermark, row.astype(np.int32), until)

@@ -48,6 +48,7 @@ class HoldoutMetric:
     #: per user and whole period since each user's entry; intervals of all metrics and periods together
     cumulative: tuple[HoldoutDifference, ...]
     answer: Answer  # of the last cumulative one
+    noise_taken: float = 0.0  # share of the variance of the last one that the time before explained
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,9 @@ def holdout_in_words(metrics: Sequence[HoldoutMetric], since: str, days: int) ->
     if unknown:
         parts.append(f"Of {', '.join(unknown)} nothing is known.")
     if days < YOUNG_DAYS:
-        parts.append(f"The holdout is {days} days old: these are effects of first days.")
+        parts.append(
+            f"The holdout is {days} {'day' if days == 1 else 'days'} old: these are effects of first days."
+        )
     return " ".join(parts)
 
 

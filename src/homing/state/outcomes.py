@@ -35,6 +35,7 @@ def outcomes(
     config: Config,
     watermark: int,
     decision: NDArray[np.int32] | None,
+    until: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """Return the outcomes of each instant's user within each objective's window.
 
@@ -47,6 +48,7 @@ def outcomes(
         watermark: us; events before it are all in the ledger, later ones may be missing.
         decision: int32 [rows] row in the shard's decisions, for objectives with scope 'decision'; -1
             where there is none. Not needed without such objectives.
+        until: int64 [rows] us; where a row's windows end that are not over before. None: nowhere.
 
     Returns:
         float32 [rows, objectives]. NaN where it cannot be known: the window passes the watermark, or
@@ -76,6 +78,7 @@ def outcomes(
     )
     rows = len(instants)
     decision = np.full(rows, -1, np.int32) if decision is None else decision
+    until = np.full(rows, np.iinfo(np.int64).max) if until is None else until
     result = np.empty((rows, len(objectives)), np.float32)
     events = shard.events
 
@@ -90,6 +93,7 @@ def outcomes(
             instants.user[low:high],
             instants.at[low:high],
             decision[low:high],
+            until[low:high],
             watermark,
             result[low:high],
         )
@@ -99,7 +103,7 @@ def outcomes(
 
 
 @njit(nogil=True, cache=True)
-def _aggregate(targets, offsets, at, kind, value, named, user, instant, decision, watermark, out):  # type: ignore[no-untyped-def]
+def _aggregate(targets, offsets, at, kind, value, named, user, instant, decision, until, watermark, out):  # type: ignore[no-untyped-def]
     # Numba counts references whenever a member of a tuple is read, so members are read once, out here.
     types, windows, aggregates, owns = targets.type, targets.window, targets.aggregate, targets.own
     objectives = len(types)
@@ -107,12 +111,12 @@ def _aggregate(targets, offsets, at, kind, value, named, user, instant, decision
     day = np.empty(objectives, np.int64)
     longest = windows.max()
     for row in range(len(user)):
-        start = instant[row]
+        start, end = instant[row], until[row]
         total[:] = 0.0
         day[:] = -1
         last = offsets[user[row] + 1]
         place = lower_bound(at, offsets[user[row]], last, start)
-        while place < last and at[place] < start + longest:
+        while place < last and at[place] < min(start + longest, end):
             for k in range(objectives):
                 if kind[place] != types[k] or at[place] >= start + windows[k]:
                     continue
@@ -129,5 +133,5 @@ def _aggregate(targets, offsets, at, kind, value, named, user, instant, decision
                     total[k] += 1.0
             place += 1
         for k in range(objectives):
-            unknown = start + windows[k] > watermark or (owns[k] and decision[row] < 0)
+            unknown = min(start + windows[k], end) > watermark or (owns[k] and decision[row] < 0)
             out[row, k] = np.nan if unknown else total[k]

@@ -1,6 +1,7 @@
 """The workspace on disk: ledger, quarantine, vocabularies, importers; strings to codes and back."""
 
-from homing.store.cohort import Cohort, Held, Number, UserNumbers, held_by, user_numbers
+from homing.store.around import Number
+from homing.store.cohort import Cohort, Held, UserNumbers, held_by, user_numbers
 from homing.store.contract_files import write_tables
 from homing.store.doctor import Finding, check_ledger
 from homing.store.experiments import (

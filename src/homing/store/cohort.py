@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,26 +13,12 @@ from numpy.typing import NDArray
 from homing.schema import Vocabulary
 from homing.schema.experiment import SENT
 from homing.schema.experiment_record import Record
-from homing.schema.times import DAY, MISSING
-from homing.store.columns import TIME, codes, contract_types, newest, scan, times
+from homing.schema.times import MISSING
+from homing.store.around import Around, Number
+from homing.store.columns import TIME, codes, contract_types, newest, run_codes, scan, times
 from homing.store.workspace import Workspace
 
-_THURSDAY, _SATURDAY = 3, 5  # days after a Monday; 1970 began on a Thursday
 _NONE, _UNKNOWN = -1, -2  # in place of an arm
-
-
-@dataclass(frozen=True)
-class Number:
-    """One number of each user, from events in an interval around the user's entry."""
-
-    name: str
-    event: str  # type, or SENT
-    aggregate: Literal["any", "count", "sum", "active_days"]
-    since: int = 0  # us after entry, or before it where negative
-    until: int | None = None  # us after entry, exclusive; None: until the end
-    cap: float | None = None
-    weekend: bool | None = None  # only Saturdays and Sundays, only other days (UTC), or all
-    unexplained: bool = False  # only events that name no decision
 
 
 @dataclass(frozen=True)
@@ -78,40 +64,22 @@ def user_numbers(
         cohort: the users, and until when events are looked at.
         numbers: what is counted. An interval that is not over at `cohort.until` is counted as far as it got.
     """
-    ledger = workspace.ledger
-    everyone = _everyone(workspace, partition)
-    reach = min((number.since for number in numbers), default=0)
-    decisions = scan(
-        ledger.files("decisions", partition),
-        contract_types("decisions", ("user_id", "epoch_at", "arms", "triggered", "action")),
-        _between("epoch_at", cohort.start + min(reach, 0), cohort.until),
-    )
-    if cohort.experiment:
-        decisions = decisions.collect().lazy()  # read once, for entries and for sends
-        users = everyone.join(_entries(decisions, cohort), on="user_id", how="left")
-    else:
-        users = everyone.with_columns(
-            arm=pl.lit(0, pl.Int32),
-            several=pl.lit(False),
-            assigned=pl.lit(cohort.start),
-            entered=_signed_up(cohort),
-        )
-    table = users.sort("hash_hi", "hash_lo").collect()
-    values = np.zeros((len(table), len(numbers)))
-    if numbers:
-        happened = _happened(workspace, partition, cohort, numbers, decisions, reach)
-        kinds = sorted({number.event for number in numbers})
-        entered = table.lazy().with_row_index("row").filter(pl.col("entered").is_not_null())
-        around = _Around.of(happened, entered.select("user_id", "row", "entered"), kinds)
-        for place, number in enumerate(numbers):
-            values[:, place] = around.aggregated(number, len(table))
+    everyone = _everyone(workspace, partition).sort("hash_hi", "hash_lo").collect()
+    names, signed_up_at = everyone["user_id"], times(everyone["signed_up_at"])
+    reader = _Reader(workspace, partition, cohort, numbers, names)
+    decided = reader.decisions()
+    entries = _entries(decided, cohort, len(names)) if cohort.experiment else _signed_up(cohort, signed_up_at)
+    around = {kind: Around.of(rows, entries.entered_at) for kind, rows in reader.happened(decided).items()}
+    values = np.zeros((len(names), len(numbers)))
+    for place, number in enumerate(numbers):
+        values[:, place] = around[number.event].aggregated(number, len(names))
     return UserNumbers(
-        hash=np.ascontiguousarray(table.select("hash_hi", "hash_lo").to_numpy()),
-        signed_up_at=times(table["signed_up_at"]),
-        arm=table["arm"].fill_null(_NONE).to_numpy(),
-        several=table["several"].fill_null(value=False).to_numpy(),
-        assigned_at=table["assigned"].fill_null(MISSING).to_numpy(),
-        entered_at=table["entered"].fill_null(MISSING).to_numpy(),
+        hash=np.ascontiguousarray(everyone.select("hash_hi", "hash_lo").to_numpy()),
+        signed_up_at=signed_up_at,
+        arm=entries.arm,
+        several=entries.several,
+        assigned_at=entries.assigned_at,
+        entered_at=entries.entered_at,
         values=values,
     )
 
@@ -151,131 +119,109 @@ def _everyone(workspace: Workspace, partition: int) -> pl.LazyFrame:
     )
 
 
-def _signed_up(cohort: Cohort) -> pl.Expr:
-    """Return when users enter who are in no experiment: at the start, if they had signed up."""
-    if cohort.newcomers:
-        return pl.when(pl.lit(value=True)).then(pl.lit(cohort.start))
-    there = pl.col("signed_up_at").to_physical().fill_null(MISSING) <= cohort.start
-    return pl.when(there).then(pl.lit(cohort.start))
+@dataclass(frozen=True)
+class _Reader:
+    """Reads what is counted of a partition's users."""
 
+    workspace: Workspace
+    partition: int
+    cohort: Cohort
+    numbers: Sequence[Number]
+    users: pl.Series  # ids
 
-def _entries(decisions: pl.LazyFrame, cohort: Cohort) -> pl.LazyFrame:
-    """Return arm and entry by user, from the arms that decisions were logged with."""
-    prefix = f"{cohort.experiment}:"
-    known = {f"{prefix}{arm}": code for code, arm in enumerate(cohort.arms)}
-    triggered = pl.col("triggered").list.contains(cohort.experiment).fill_null(value=False)
-    epoch = pl.col("epoch_at").to_physical()
-    rows = (
-        decisions.filter(pl.col("epoch_at") >= pl.lit(cohort.start).cast(TIME))
-        .select("user_id", epoch, triggered, pl.col("arms").alias("arm"))
-        .explode("arm")
-        .filter(pl.col("arm").str.starts_with(prefix))
-        .with_columns(pl.col("arm").replace_strict(known, default=_UNKNOWN, return_dtype=pl.Int32))
-    )
-    entered = epoch.filter(pl.col("triggered")).min() if cohort.triggered else epoch.min()
-    return rows.group_by("user_id").agg(
-        arm=pl.col("arm").sort_by("epoch_at").first(),
-        several=pl.col("arm").min() != pl.col("arm").max(),
-        assigned=epoch.min(),
-        entered=entered,
-    )
+    def decisions(self) -> pl.DataFrame:
+        """Return what was decided, read once, for entries and for sends: user, at, action, arms, triggered.
 
+        Without an experiment only sends are read, if anything counts them.
+        """
+        names = ("user_id", "epoch_at", "action", "arms", "triggered")
+        where = self._between("epoch_at")
+        wanted = True
+        if not self.cohort.experiment:
+            wanted, where = SENT in self._kinds, where & (pl.col("action") == "send")
+        files = self.workspace.ledger.files("decisions", self.partition) if wanted else []
+        rows = scan(files, contract_types("decisions", names), where).rename({"epoch_at": "at"}).collect()
+        return self._placed(rows, codes(rows["user_id"], self.users))
 
-def _happened(
-    workspace: Workspace,
-    partition: int,
-    cohort: Cohort,
-    numbers: Sequence[Number],
-    decisions: pl.LazyFrame,
-    reach: int,
-) -> pl.LazyFrame:
-    """Return the events that are counted, sends among them: user_id, at, type, value, unexplained."""
-    kinds = sorted({number.event for number in numbers} - {SENT})
-    explained = any(number.unexplained for number in numbers)
-    names = ("user_id", "at", "type", "value", *(("decision_id",) if explained else ()))
-    where = pl.col("type").is_in(kinds) & _between("at", cohort.start + min(reach, 0), cohort.until)
-    events = scan(workspace.ledger.files("events", partition), contract_types("events", names), where)
-    parts = [
-        events.select(
-            "user_id",
-            pl.col("at").to_physical(),
+    def happened(self, decided: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """Return what is counted, by type, sends among them: user, at, value, unexplained."""
+        sends = decided.lazy().filter(pl.col("action") == "send")
+        found = {SENT: sends.select("user", "at", value=pl.lit(1.0), unexplained=pl.lit(False)).collect()}
+        explained = any(number.unexplained for number in self.numbers)
+        names = ("user_id", "at", "type", "value", *(("decision_id",) if explained else ()))
+        where = pl.col("type").is_in(self._kinds) & self._between("at")
+        files = self.workspace.ledger.files("events", self.partition)
+        events = scan(files, contract_types("events", names), where).collect()
+        events = self._placed(events, run_codes(events["user_id"], self.users)).select(
+            "user",
+            "at",
             "type",
             pl.col("value").fill_null(1.0),
-            (pl.col("decision_id").is_null() if explained else pl.lit(False)).alias("unexplained"),
+            unexplained=pl.col("decision_id").is_null() if explained else pl.lit(False),
         )
-    ]
-    if any(number.event == SENT for number in numbers):
-        parts.append(
-            decisions.filter(pl.col("action") == "send").select(
-                "user_id",
-                pl.col("epoch_at").to_physical().alias("at"),
-                pl.lit(SENT).alias("type"),
-                pl.lit(1.0).alias("value"),
-                pl.lit(False).alias("unexplained"),
-            )
-        )
-    return pl.concat(parts)
+        return found | {kind: events.filter(pl.col("type") == kind) for kind in self._kinds if kind != SENT}
+
+    @property
+    def _kinds(self) -> list[str]:
+        return sorted({number.event for number in self.numbers})
+
+    def _between(self, column: str) -> pl.Expr:
+        since = self.cohort.start + min([0, *(number.since for number in self.numbers)])
+        until = self.cohort.until
+        return (pl.col(column) >= pl.lit(since).cast(TIME)) & (pl.col(column) < pl.lit(until).cast(TIME))
+
+    def _placed(self, rows: pl.DataFrame, user: NDArray[np.int32]) -> pl.DataFrame:
+        """Return rows with the place of their user for its id and times in us, without those of nobody."""
+        placed = rows.drop("user_id").with_columns(pl.col("at").to_physical(), user=user)
+        return placed if (user >= 0).all() else placed.filter(pl.col("user") >= 0)
 
 
 @dataclass(frozen=True)
-class _Around:
-    """What happened to users who have entered, one row an event."""
+class _Entries:
+    """Arms and entries of users, as in `UserNumbers`."""
 
-    row: NDArray[np.uint32]  # of the user
-    of_type: dict[str, NDArray[np.bool_]]  # [events] by type
-    since: NDArray[np.int64]  # us after the entry
-    value: NDArray[np.float64]
-    weekend: NDArray[np.bool_]  # on a Saturday or a Sunday, UTC
-    unexplained: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, happened: pl.LazyFrame, entered: pl.LazyFrame, kinds: Sequence[str]) -> _Around:
-        """Return what happened (`_happened`), of these types, to users with their row and entry."""
-        table = happened.join(entered, on="user_id").drop("user_id").collect()
-        code = codes(table["type"], Vocabulary(tuple(kinds)))
-        at = table["at"].to_numpy()
-        return cls(
-            row=table["row"].to_numpy(),
-            of_type={name: code == place for place, name in enumerate(kinds)},
-            since=at - table["entered"].to_numpy(),
-            value=table["value"].to_numpy(),
-            weekend=(at // DAY + _THURSDAY) % 7 >= _SATURDAY,
-            unexplained=table["unexplained"].to_numpy(),
-        )
-
-    def aggregated(self, number: Number, users: int) -> NDArray[np.float64]:
-        """Return a number of each user: float64 [users]."""
-        taken = self.of_type[number.event] & (self.since >= number.since)
-        if number.until is not None:
-            taken &= self.since < number.until
-        if number.weekend is not None:
-            taken &= self.weekend == number.weekend
-        if number.unexplained:
-            taken &= self.unexplained
-        row = self.row[taken]
-        found: NDArray[Any]
-        match number.aggregate:
-            case "any":
-                found = np.bincount(row, minlength=users) > 0
-            case "count":
-                found = np.bincount(row, minlength=users)
-            case "sum":
-                found = np.bincount(row, self.value[taken], users)
-            case "active_days":
-                found = _different(row, self.since[taken] // DAY, users)
-        counted = np.asarray(found, np.float64)
-        return counted if number.cap is None else np.minimum(counted, number.cap)
+    arm: NDArray[np.int32]
+    several: NDArray[np.bool_]
+    assigned_at: NDArray[np.int64]
+    entered_at: NDArray[np.int64]
 
 
-def _different(row: NDArray[np.uint32], day: NDArray[np.int64], users: int) -> NDArray[np.int64]:
-    """Return how many different days each user has: int64 [users]."""
-    if not len(day):
-        return np.zeros(users, np.int64)
-    first = int(day.min())
-    seen = np.zeros((users, int(day.max()) - first + 1), np.bool_)
-    seen[row, day - first] = True
-    return np.asarray(seen.sum(axis=1), np.int64)
+def _signed_up(cohort: Cohort, signed_up_at: NDArray[np.int64]) -> _Entries:
+    """Return the entries of users who are in no experiment: at the start, if they had signed up."""
+    start, users = np.full(len(signed_up_at), cohort.start), len(signed_up_at)
+    there = np.full(users, cohort.newcomers) | (signed_up_at <= cohort.start)
+    entered_at = np.where(there, start, MISSING)
+    return _Entries(np.zeros(users, np.int32), np.zeros(users, np.bool_), start, entered_at)
 
 
-def _between(column: str, since: int, until: int) -> pl.Expr:
-    return (pl.col(column) >= pl.lit(since).cast(TIME)) & (pl.col(column) < pl.lit(until).cast(TIME))
+def _entries(decided: pl.DataFrame, cohort: Cohort, users: int) -> _Entries:
+    """Return arm and entry by user, from the arms that decisions were logged with."""
+    prefix = f"{cohort.experiment}:"
+    known = Vocabulary(tuple(f"{prefix}{arm}" for arm in cohort.arms))
+    arms, at = decided["arms"], decided["at"].to_numpy()
+    label = arms.explode(empty_as_null=False, keep_nulls=False)
+    row = np.repeat(np.arange(len(arms)), arms.list.len().fill_null(0).to_numpy())
+    mine = label.str.starts_with(prefix).fill_null(value=False).to_numpy() & (at[row] >= cohort.start)
+    row, arm = row[mine], codes(label.filter(mine), known)
+    order = np.argsort(at[row], kind="stable")
+    row, arm = row[order], np.where(arm < 0, np.int32(_UNKNOWN), arm)[order]
+    user, at = decided["user"].to_numpy()[row], at[row]
+    first = _first(user, arm, users, _NONE)
+    several = np.zeros(users, np.bool_)
+    several[user[arm != first[user]]] = True
+    enters = np.ones(len(row), np.bool_)
+    if cohort.triggered:
+        enters = decided["triggered"].list.contains(cohort.experiment).fill_null(value=False).to_numpy()[row]
+    return _Entries(
+        arm=first,
+        several=several,
+        assigned_at=_first(user, at, users, MISSING),
+        entered_at=_first(user[enters], at[enters], users, MISSING),
+    )
+
+
+def _first(user: NDArray[np.int32], values: NDArray[Any], users: int, absent: int) -> NDArray[Any]:
+    """Return the first of each user's values [users]; `absent` for who has none."""
+    found = np.full(users, absent, values.dtype)
+    found[user[::-1]] = values[::-1]  # of several values for one place NumPy keeps the last
+    return found

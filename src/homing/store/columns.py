@@ -54,18 +54,24 @@ def scan(
         order: name of a column that numbers the rows in the order of their commits, or None.
     """
     parts = []
-    for place, path in enumerate(paths):
-        frame = pl.scan_parquet(path, row_index_name=None if order is None else order)
-        present = frame.collect_schema()
-        picked = [_pick(name, kind, present) for name, kind in columns.items()]
+    schemas = [pl.read_parquet_schema(path) for path in paths]
+    for start, end in _alike(schemas):
+        frame = pl.scan_parquet(list(paths[start:end]), row_index_name=order)
+        picked = [_pick(name, kind, schemas[start]) for name, kind in columns.items()]
         if order is not None:
-            picked.append((pl.lit(place, pl.Int64) * 2**40 + pl.col(order).cast(pl.Int64)).alias(order))
+            picked.append((pl.lit(start, pl.Int64) * 2**40 + pl.col(order).cast(pl.Int64)).alias(order))
         frame = frame.select(picked)
         parts.append(frame if where is None else frame.filter(where))
     if parts:
         return pl.concat(parts)
     empty = dict(columns) if order is None else {**columns, order: pl.Int64()}
     return pl.DataFrame(schema=empty).lazy()
+
+
+def _alike(schemas: Sequence[Mapping[str, pl.DataType]]) -> list[tuple[int, int]]:
+    """Return the start and end of each run of equal schemas: such files are one scan, which is faster."""
+    cuts = [place for place in range(1, len(schemas)) if schemas[place] != schemas[place - 1]]
+    return list(zip([0, *cuts], [*cuts, len(schemas)], strict=True)) if schemas else []
 
 
 def _pick(name: str, kind: pl.DataType, present: Mapping[str, pl.DataType]) -> pl.Expr:

@@ -45,6 +45,8 @@ def measured(
     before: float = 0.0,
     unexplained: float = 0.0,
     later: float = 0.0,
+    moved: int = 0,
+    largest: float = 1.0,
 ) -> Measured:
     """An experiment of which some things are otherwise than they are to be."""
     rng = np.random.default_rng(3)
@@ -68,22 +70,35 @@ def measured(
         "unexplained": np.full(seen.sum(), unexplained),
     }
     counts = np.bincount(place[seen], minlength=2)[None]
+    stage = np.where(np.arange(seen.sum()) % 2, "new", "loyal")
+    stage[np.flatnonzero((names == "new") & (stage == "new"))[:moved]] = "loyal"
     moments = from_arrays(names, columns)
+    inside = {name: from_arrays(names[stage == name], {}) for name in ("new", "loyal")}
     contrast = mean("later", "m later")
     return Measured(
-        moments, moments, {}, (mean("m before"),), (contrast,), mean("unexplained"), counts, counts, (users,)
+        moments,
+        moments,
+        {},
+        (mean("m before"),),
+        (contrast,),
+        mean("unexplained"),
+        counts,
+        counts,
+        (users,),
+        splits={"lifecycle stage": inside},
+        extremes={"later": np.array([[0.0, 1.0], [0.0, largest]])},
     )
 
 
 def failed(workspace: Workspace, found: Measured) -> set[str]:
     checks = blocking_checks(workspace, RECORD, found, START + 3 * DAY)
-    assert len(checks) == 6
+    assert len(checks) == 7
     return {check.name for check in checks if not check.passed}
 
 
 def test_a_sound_experiment_passes(workspace: Workspace) -> None:
     assert failed(workspace, measured()) == set()
-    assert [check.passed for check in cautions(RECORD, measured())] == [True]
+    assert [check.passed for check in cautions(RECORD, measured())] == [True, True]
     assert unexplained_sends(RECORD, measured()) == {}
 
 
@@ -114,9 +129,23 @@ def test_arms_that_differed_before_fail(workspace: Workspace) -> None:
 
 
 def test_an_effect_that_grows_is_a_caution() -> None:
-    (check,) = cautions(RECORD, measured(later=0.3))
+    _, check = cautions(RECORD, measured(later=0.3))
     assert not check.passed
     assert check.name == "fading or growing: m of new"
+
+
+def test_arms_that_differ_in_a_segment_fail_though_they_do_not_in_all(workspace: Workspace) -> None:
+    found = measured(moved=250)
+    assert failed(workspace, found) == {"arms in every segment"}
+    checks = blocking_checks(workspace, RECORD, found, START + 3 * DAY)
+    (check,) = (check for check in checks if check.name == "arms in every segment")
+    assert check.detail.startswith("segment lifecycle stage: new: control ")
+
+
+def test_one_user_with_much_of_what_varies_is_a_caution() -> None:
+    check, _ = cautions(RECORD, measured(largest=25.0))
+    assert (check.name, check.passed) == ("outliers: later", False)
+    assert check.detail.startswith("one unit of new has ")
 
 
 def test_deliveries_in_an_arm_that_holds_are_seen() -> None:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from store.tables import TOML, Log, Row, write
 
-from homing.experiments import hash_ids, in_holdout
+from homing.experiments import hash_ids, holdout_readout, in_holdout
 from homing.lifecycle.experiment.holdout import metrics_of, read_holdout
 from homing.report.holdout import HoldoutFacts
 from homing.schema import InputError
@@ -134,3 +135,36 @@ def test_without_a_holdout(tmp_path: Path) -> None:
 def test_an_objective_is_not_read_twice(tmp_path: Path) -> None:
     config = made(tmp_path, log()).config
     assert list(metrics_of(config)) == ["clicks", "visits", "active days", "opt-outs", "sends"]
+
+
+def test_differences_are_less_what_users_did_before(tmp_path: Path) -> None:
+    """Visits before the first decision count as before, also where the holdout is read from later on."""
+    names = [f"user-{place}" for place in range(140)]
+    held = in_holdout(hash_ids(names), SALT, SHARE)
+    before = np.array([place % 4 for place in range(140)], float)
+    after = before + np.where(held, 1, 1 + np.arange(140) % 2)
+    rows = Log(
+        users=[{"user_id": name, "signed_up_at": START - 60 * DAY} for name in names],
+        decisions=[
+            decision(name, day, bool(out)) for day in (0, 5) for name, out in zip(names, held, strict=True)
+        ],
+        events=[
+            event(name, first + day)
+            for first, many in ((-5, before), (10, after))
+            for name, days in zip(names, many, strict=True)
+            for day in range(int(days))
+        ],
+    )
+    rows.events.append(event(names[0], 20, "clicked"))  # what came before it is known
+    workspace = made(tmp_path, rows)
+    want = holdout_readout(
+        after[:, None], held, np.zeros(140, int), before={"before": before, "is new": np.zeros(140)}
+    ).by_period
+    for since in (None, START + 5 * DAY):
+        found = read_holdout(workspace, since)
+        visits = next(metric for metric in found.metrics if metric.metric == "active days")
+        assert visits.by_period[0].absolute.value == pytest.approx(want.value[0])
+        assert visits.by_period[0].absolute.low == pytest.approx(want.low[0])
+        assert visits.by_period[0].level == pytest.approx(after[~held].mean())
+        assert visits.noise_taken > 0.8
+        assert [check.name for check in found.checks][-1] == "before the start"

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from homing.models.value import InMemory, Streamed
-from homing.models.value.batches import Batch, Needs, Rows, mapped_parts
-from homing.models.value.transitions import Transitions, open_transitions
+from homing.models.value.batches import Batch, Needs, Rows
+from homing.models.value.mapped import mapped_parts, open_transitions, save_transitions
+from homing.models.value.transitions import Transitions
 from homing.schema import InputError
 
 from .logs import ragged
@@ -70,7 +71,7 @@ def test_the_chosen_candidate_alone() -> None:
 
 def test_a_stream_of_mapped_files_is_the_log(tmp_path: Path) -> None:
     log = ragged(100)
-    log.save(tmp_path / "log")
+    save_transitions([log], tmp_path / "log")
     parts = mapped_parts(open_transitions(tmp_path / "log"), rows=32, block=8)
     source = Streamed(parts, 4)
     passes = [[check(log, batch) for batch in source.batches(WHOLE)] for _ in range(2)]

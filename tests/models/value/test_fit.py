@@ -23,8 +23,7 @@ from homing.models.value import (
     improve,
 )
 from homing.models.value.algorithms import Algorithm
-from homing.models.value.batches import mapped_parts
-from homing.models.value.transitions import open_transitions
+from homing.models.value.mapped import mapped_parts, open_transitions, save_transitions
 from homing.schema import InputError
 from homing.simulator.solvable import tilted
 
@@ -137,7 +136,7 @@ def test_the_same_seed_gives_the_same_values_and_a_stream_comes_close(tmp_path: 
     first, again, other = fitted(log), fitted(log), fitted(log, 1)
     assert (first == again).all()
     assert (first != other).any()
-    log.save(tmp_path / "log")
+    save_transitions([log], tmp_path / "log")
     mapped = open_transitions(tmp_path / "log")
     source = Streamed(mapped_parts(mapped, rows=4096, block=256), quick.batch_size)
     streamed = fitted(source)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from homing.models.value import ABSORBED, CUT, Transitions, horizon_of, make_transitions
-from homing.models.value.transitions import discounts, open_transitions
+from homing.models.value.mapped import open_transitions, save_transitions
+from homing.models.value.transitions import discounts
 from homing.schema import InputError
 
 from .logs import LOGGER, PROCESS, columns, ragged
@@ -77,7 +78,7 @@ def test_a_part_has_the_rows_that_follow() -> None:
 
 def test_files_give_back_what_was_saved(tmp_path: Path) -> None:
     log = ragged()
-    log.save(tmp_path / "log")
+    save_transitions([log], tmp_path / "log")
     again = open_transitions(tmp_path / "log")
     for field in dataclasses.fields(Transitions):
         saved = getattr(log, field.name)
@@ -88,7 +89,7 @@ def test_files_give_back_what_was_saved(tmp_path: Path) -> None:
             assert isinstance(getattr(again, field.name), np.memmap)
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
     with pytest.raises(InputError, match="exists, must be new"):
-        log.save(tmp_path / "log")
+        save_transitions([log], tmp_path / "log")
     (tmp_path / "log" / "reward.npy").unlink()
     with pytest.raises(InputError, match=r"reward.npy is missing"):
         open_transitions(tmp_path / "log")

@@ -212,8 +212,7 @@ def _scored(design: Design, measured: Measured, look: Look, name: str, decision:
 def _noise_taken(measured: Measured, column: str) -> float:
     if measured.adjusted is measured.moments:
         return 0.0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = float(variance_reduction(measured.moments, measured.adjusted, column))
+    share = float(variance_reduction(measured.moments, measured.adjusted, column))
     return max(share, 0.0) if np.isfinite(share) else 0.0
 
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homing.experiments import (
+    Axis,
     Check,
     Moments,
     assign,
     before_start,
     difference,
     in_holdout,
+    outliers,
     sample_ratio,
     sample_ratio_at_all_looks,
 )
 from homing.lifecycle.experiment.arms import split_of
 from homing.lifecycle.experiment.measuring import Measured
+from homing.lifecycle.experiment.segments import gathered
 from homing.schema.experiment_record import Record
 from homing.schema.times import MISSING
 from homing.store import Workspace
 
-_BLOCKING = 6  # checks of which one that fails stops the reading
+_BLOCKING = 7  # checks of which one that fails stops the reading
 _FEW = 0.01  # share of users without a decision from which on they are a fault, whatever their arms
 
 
@@ -44,6 +48,13 @@ def blocking_checks(workspace: Workspace, record: Record, measured: Measured, la
     ]
     if design.exposure == "triggered":
         checks.append(_named("arms of triggered users", _ratio(measured.entered, shares, alpha)))
+    parts = {
+        f"{split}: {name}": part
+        for split, names in measured.splits.items()
+        for name, part in gathered(names).items()
+    }
+    if parts:
+        checks.append(_named("arms in every segment", _in_segments(parts, shares, alpha)))
     varied = [metric for metric in measured.before if _varies(measured.moments, metric.column)]
     if varied:
         checks.append(before_start(measured.moments, varied, design.control, alpha=alpha))
@@ -53,10 +64,10 @@ def blocking_checks(workspace: Workspace, record: Record, measured: Measured, la
 
 
 def cautions(record: Record, measured: Measured) -> tuple[Check, ...]:
-    """Return checks of whether the effect is the same in time; one that fails does not stop the reading."""
+    """Return checks of single users and of the effect in time; one that fails does not stop the reading."""
     design = record.design
     pairs = [(contrast, arm) for contrast in measured.contrasts for arm in design.treatments]
-    checks = []
+    checks = [outliers(measured.moments, name, ends) for name, ends in measured.extremes.items()]
     for contrast, arm in pairs:
         if not _varies(measured.moments, contrast.column):
             continue
@@ -125,6 +136,14 @@ def _ratio(by_day: NDArray[np.int64], shares: dict[str, float], alpha: float) ->
     arms, users = len(shares), by_day.sum(axis=0).astype(np.float64)
     counts = Moments(tuple(shares), (), users, np.zeros((arms, 0)), np.zeros((arms, 0, 0)))
     return sample_ratio(counts, shares, alpha=alpha)
+
+
+def _in_segments(parts: Mapping[str, Moments], shares: dict[str, float], alpha: float) -> Check:
+    """Return the check of segments at entry, and of arms of other experiments, all together."""
+    count = np.stack([part.count for part in parts.values()])
+    arms, axes = next(iter(parts.values())).arms, (Axis("segment", tuple(parts)),)
+    nothing = np.zeros((*count.shape, 0)), np.zeros((*count.shape, 0, 0))
+    return sample_ratio(Moments(arms, (), count, *nothing, axes), shares, alpha=alpha)
 
 
 def _named(name: str, check: Check) -> Check:

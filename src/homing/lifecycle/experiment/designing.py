@@ -179,7 +179,11 @@ def _unknown(made: Design, measured: Measured) -> list[str]:
 
 
 def _at_the_end(made: Design, measured: Measured, unknown: Sequence[str]) -> Rule:
-    """Return the rule with the alpha of the last look, over metrics of which the past says something."""
+    """Return the rule with the alpha of the last look, over metrics of which the past says something.
+
+    Users and power that follow are those of the last look alone. What an earlier look would find and the last
+    one not is left out, so users are a little more than a single look's times `looks.inflation`.
+    """
     rule = rule_of(made, measured.metrics)
     kept = tuple(c for c in rule.criteria if c.metric.name not in unknown)
     if not any(c.role == "success" for c in kept):

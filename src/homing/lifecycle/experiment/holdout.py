@@ -1,15 +1,16 @@
 """The global holdout read: what all messages together changed, by quarter and since it began.
 
 1. Find since when users are held out, from the arms that their decisions were logged with.
-2. Count each user's events period by period, in one scan of each partition; moments of users add.
-3. Check that who is held out is who the hash says, and always was.
-4. Compare the others with who is held out, in every period and since the start.
+2. Count each user's events period by period, and before anybody was held out, in one scan of each partition;
+   moments of users add.
+3. Check that who is held out is who the hash says, always was, and did not differ before.
+4. Compare the others with who is held out, in every period and since the start, less what they did before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import nan
 from typing import Final
@@ -22,13 +23,20 @@ from homing.experiments import (
     Check,
     Difference,
     HoldoutMoments,
+    HoldoutReadout,
+    Levels,
     Moments,
     always_valid,
+    from_arrays,
     holdout_moments,
     in_holdout,
-    sample_ratio,
+    levels,
+    mean,
+    ratio,
 )
+from homing.experiments.holdout import HELD_OUT, REST
 from homing.lifecycle.experiment.analyse import FEW, checked, known_until, meaning
+from homing.lifecycle.experiment.holdout_checks import Counts, holdout_checks
 from homing.lifecycle.experiment.periods import Every, Period, divided
 from homing.report.experiment import Answer
 from homing.report.facts import Alert, Estimate, Header, Tone
@@ -40,20 +48,8 @@ from homing.schema.times import DAY, MISSING, format_time
 from homing.store import Cohort, Held, Number, Workspace, held_by, user_numbers
 
 _ALPHA: Final = 0.05
-_ALPHA_QUALITY: Final = 0.001
+_BEFORE: Final = 28 * DAY  # of the time before anybody was held out: what is compared, and reduces the noise
 _BEST_AFTER: Final = 91 * DAY  # when intervals that hold at all times are narrowest: a first quarter
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """Users who could count, by side, as the ledger has them."""
-
-    held: int = 0  # with a decision as held out
-    rest: int = 0  # with another decision
-    astray: int = 0  # with decisions of the side that their hash does not give
-
-    def __add__(self, other: _Counts) -> _Counts:
-        return _Counts(self.held + other.held, self.rest + other.rest, self.astray + other.astray)
 
 
 def read_holdout(
@@ -79,7 +75,10 @@ def read_holdout(
         )
     partitions = range(workspace.ledger.partitions)
     seen = [held_by(workspace, partition, f"{HOLDOUT}:held", max(cutoff, 0)) for partition in partitions]
-    start = _started(workspace, seen, since, cutoff)
+    first = _first(workspace, seen, cutoff)
+    start = first if since is None else since
+    if start < first:
+        raise InputError(f"since == {format_time(start)}, must not be before {format_time(first)}, its start")
     if cutoff <= start:
         raise InputError(
             f"nothing is known after {format_time(start)}, the start of the holdout; ingest the events that "
@@ -87,8 +86,8 @@ def read_holdout(
         )
     periods = divided(start, cutoff, every)
     metrics = metrics_of(config)
-    found, counts = _measured(workspace, periods, metrics, seen)
-    checks = _checks(workspace, counts)
+    found, before, counts = _measured(workspace, periods, metrics, seen, first)
+    checks = holdout_checks(config.holdout.share, counts, before, HELD_OUT)
     shown = tuple(
         _shown(name, metric, found[name], periods, len(metrics)) for name, metric in metrics.items()
     )
@@ -128,23 +127,28 @@ def metrics_of(config: Config) -> dict[str, Metric]:
     return found | {name: m for name, m in more.items() if (m.event, m.aggregate) not in counted}
 
 
-def _started(workspace: Workspace, seen: Sequence[Held], since: int | None, cutoff: int) -> int:
+def _first(workspace: Workspace, seen: Sequence[Held], cutoff: int) -> int:
+    """Return the first decision of who was held out, us."""
     first = np.concatenate([part.first_in[part.first_in != MISSING] for part in seen])
     if not len(first):
         raise InputError(
             f"holdout.share == {workspace.config.holdout.share:g}, and no decision was logged under the arm "
             f"{HOLDOUT}:held before {format_time(max(cutoff, 0))}; plan an epoch, and ingest what follows"
         )
-    start = int(first.min())
-    if since is not None and since < start:
-        raise InputError(f"since == {format_time(since)}, must not be before {format_time(start)}, its start")
-    return start if since is None else since
+    return int(first.min())
 
 
 def _measured(
-    workspace: Workspace, periods: Sequence[Period], metrics: dict[str, Metric], seen: Sequence[Held]
-) -> tuple[dict[str, HoldoutMoments], _Counts]:
-    """Return the moments of each metric, and who had what decisions."""
+    workspace: Workspace,
+    periods: Sequence[Period],
+    metrics: dict[str, Metric],
+    seen: Sequence[Held],
+    first: int,
+) -> tuple[dict[str, HoldoutMoments], Moments, Counts]:
+    """Return the moments of each metric, of what users did before, and who had what decisions.
+
+    Before is before anybody was held out (`first`), also where the holdout is read from later on.
+    """
     start, cutoff = periods[0].start, periods[-1].end
     cohort = Cohort(("everybody",), start, cutoff, newcomers=True)
     numbers = [
@@ -152,61 +156,50 @@ def _measured(
         for name, m in metrics.items()
         for place, each in enumerate(periods)
     ]
+    numbers += [
+        Number(f"{name} before", m.event, m.aggregate, first - _BEFORE - start, first - start)
+        for name, m in metrics.items()
+    ]
     ends, lengths = np.array([each.end for each in periods]), [each.length for each in periods]
     config = workspace.config
 
-    def of(partition: int) -> tuple[dict[str, HoldoutMoments], _Counts]:
+    def of(partition: int) -> tuple[dict[str, HoldoutMoments], Moments, Counts] | None:
         users, when = user_numbers(workspace, partition, cohort, numbers), seen[partition]
         held = in_holdout(users.hash, config.workspace.salt, config.holdout.share)
         entered = np.searchsorted(ends, users.signed_up_at, side="right")  # not known: from the start
-        values = users.values.reshape(len(held), len(metrics), len(periods))
         if not len(held):
-            return {}, _Counts()
+            return None
+        after, earlier = np.split(users.values, [len(metrics) * len(periods)], axis=1)
+        values = after.reshape(len(held), len(metrics), len(periods))
+        new = (users.signed_up_at > first - _BEFORE).astype(np.float64)
         moments = {
             name: holdout_moments(
-                values[:, place], held, entered, periods=[each.label for each in periods], lengths=lengths
+                values[:, place],
+                held,
+                entered,
+                periods=[each.label for each in periods],
+                lengths=lengths,
+                before={"before": earlier[:, place], "is new": new},
             )
             for place, name in enumerate(metrics)
         }
-        return moments, _counted(held, when, start)
+        before = from_arrays(np.where(held, HELD_OUT, REST), dict(zip(metrics, earlier.T, strict=True)))
+        return moments, before, Counts.of(held, when, start)
 
     count = workspace.ledger.partitions
-    scanned = list(over_shards(of, count, min(worker_count(config.engine.threads), count)))
-    total: dict[str, HoldoutMoments] = {}
-    for moments, _ in scanned:
-        total |= {name: total[name] + part if name in total else part for name, part in moments.items()}
-    counts = sum((each for _, each in scanned), _Counts())
+    scanned = [
+        part for part in over_shards(of, count, min(worker_count(config.engine.threads), count)) if part
+    ]
+    total, before, counts = scanned[0]
+    for moments, more, counted in scanned[1:]:
+        total = {name: total[name] + part for name, part in moments.items()}
+        before, counts = before + more, counts + counted
     if counts.held == 0:
         raise InputError(
             f"holdout.share == {config.holdout.share:g}, and of {counts.rest:,} users with a decision since "
             f"{format_time(start)} none was held out; read it from an earlier time, or raise the share"
         )
-    return total, counts
-
-
-def _counted(held: NDArray[np.bool_], when: Held, start: int) -> _Counts:
-    inside, outside = when.last_in >= start, when.last_out >= start
-    astray = np.where(held, outside, inside)
-    return _Counts(int((held & inside).sum()), int((~held & outside).sum()), int(astray.sum()))
-
-
-def _checks(workspace: Workspace, counts: _Counts) -> tuple[Check, ...]:
-    share = workspace.config.holdout.share
-    sides = Moments(
-        ("held", "rest"),
-        (),
-        np.array([counts.held, counts.rest], np.float64),
-        np.zeros((2, 0)),
-        np.zeros((2, 0, 0)),
-    )
-    ratio = sample_ratio(sides, {"held": share, "rest": 1 - share}, alpha=_ALPHA_QUALITY)
-    detail = f"{counts.astray:,} users have decisions of the side that their hash does not give"
-    if counts.astray:
-        detail += "; was the share or the salt changed? Read it from then on with --since"
-    return (
-        Check("share of users with decisions", ratio.p_value, ratio.alpha, ratio.detail),
-        Check("always on one side", 0.0 if counts.astray else 1.0, _ALPHA_QUALITY, detail),
-    )
+    return total, before, counts
 
 
 def _shown(
@@ -215,12 +208,10 @@ def _shown(
     """Return a metric's differences; cumulative intervals hold for `many` metrics and all times together."""
     elapsed = np.array([each.end - periods[0].start for each in periods]) / _BEST_AFTER
     critical = always_valid(1 / np.sqrt(elapsed), 1.0, _ALPHA / many)
-    alone, relative = (
-        moments.readout(name, scale=scale, confidence=1 - _ALPHA, critical=critical)
-        for scale in ("absolute", "fieller")
-    )
-    by_period = _differences(alone.by_period, relative.by_period)
-    cumulative = _differences(alone.cumulative, relative.cumulative)
+    alone, relative = _readouts(moments, name, critical)
+    at = levels(moments.by_period, mean("outcome")), levels(moments.cumulative, ratio("outcome", "periods"))
+    by_period = _differences(at[0], alone.by_period, relative.by_period)
+    cumulative = _differences(at[1], alone.cumulative, relative.cumulative)
     last = cumulative[-1].absolute
     return HoldoutMetric(
         metric=name,
@@ -230,13 +221,29 @@ def _shown(
         by_period=by_period,
         cumulative=cumulative,
         answer=_answer(last, metric),
+        noise_taken=float(np.nan_to_num(np.maximum(alone.noise_taken[-1], 0.0))),
     )
 
 
-def _differences(absolute: Difference, relative: Difference) -> tuple[HoldoutDifference, ...]:
+def _readouts(
+    moments: HoldoutMoments, name: str, critical: NDArray[np.float64]
+) -> tuple[HoldoutReadout, HoldoutReadout]:
+    """Return the absolute and the relative read-out, adjusted unless a period has few users."""
+    if moments.by_period.count.min() < FEW:
+        moments = replace(moments, before=())
+    absolute, relative = (
+        moments.readout(name, scale=scale, confidence=1 - _ALPHA, critical=critical)
+        for scale in ("absolute", "fieller")
+    )
+    return absolute, relative
+
+
+def _differences(at: Levels, absolute: Difference, relative: Difference) -> tuple[HoldoutDifference, ...]:
+    """Return the differences of all periods, beside the levels as they were seen."""
+    sides = [at.arms.index(side) for side in (REST, HELD_OUT)]
     found = []
     for place in range(len(absolute.value)):
-        level, held = float(absolute.level[place]), float(absolute.control_level[place])
+        level, held = at.value[place, sides].tolist()
         apart, share = (
             Estimate(float(each.value[place]), float(each.low[place]), float(each.high[place]))
             for each in (absolute, relative)
@@ -294,7 +301,9 @@ def _alerts(periods: Sequence[Period], users: NDArray[np.float64], age: int) -> 
     if age < YOUNG_DAYS * DAY:
         alerts.append(
             Alert(
-                "warning", "too young", f"The holdout is {age // DAY} days old; effects of first days fade."
+                "warning",
+                "too young",
+                f"The holdout is younger than {YOUNG_DAYS} days; effects of first days fade.",
             )
         )
     if parts := [each.label for each in periods if each.length < 1]:

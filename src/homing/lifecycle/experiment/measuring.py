@@ -28,6 +28,7 @@ Splitter = Callable[[int, UserNumbers, NDArray[np.bool_]], Mapping[str, NDArray[
 
 NEW: Final = "is new"
 _ALL: Final = ("", "")
+_Extremes = dict[str, NDArray[np.float64]]
 _UNEXPLAINED: Final = "delivered without a decision"
 
 
@@ -47,6 +48,8 @@ class Measured:
     notes: tuple[str, ...] = ()
     #: by split and name: moments of its users, as they are
     splits: Mapping[str, Mapping[str, Moments]] = field(default_factory=dict)
+    #: by metric that is a mean over all users: float64 [arms, 2], its least and largest value
+    extremes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def measure(
@@ -65,31 +68,34 @@ def measure(
     """
     layout = Layout(design, cohort)
 
-    def of(partition: int) -> tuple[UserNumbers, dict[tuple[str, str], Moments]]:
+    def of(partition: int) -> tuple[UserNumbers, dict[tuple[str, str], Moments], _Extremes]:
         found = user_numbers(workspace, partition, cohort, layout.numbers)
         inside = (found.entered_at != MISSING) & (found.arm >= 0)
-        parts = {}
+        parts: dict[tuple[str, str], Moments] = {}
+        extremes: _Extremes = {}
         if inside.any():
             columns = layout.columns(
                 found.values[inside], found.entered_at[inside], found.signed_up_at[inside]
             )
             arm = np.array(cohort.arms)[found.arm[inside]]
             parts[_ALL] = from_arrays(arm, columns)
+            means = [name for name, metric in layout.metrics.items() if metric.kind == "mean"]
+            extremes = {name: _ends(columns[name], found.arm[inside], len(cohort.arms)) for name in means}
             divided = [divide(partition, found, inside) for divide in splitters]
             for split, names in (each for splits in divided for each in splits.items()):
                 for name in np.unique(names[names != ""]).tolist():
                     mine = names == name
                     part = {column: values[mine] for column, values in columns.items()}
                     parts[split, name] = from_arrays(arm[mine], part)
-        return dataclasses.replace(found, values=np.zeros((len(found.arm), 0))), parts
+        return dataclasses.replace(found, values=np.zeros((len(found.arm), 0))), parts, extremes
 
     partitions = workspace.ledger.partitions
     scanned = list(
         over_shards(of, partitions, min(worker_count(workspace.config.engine.threads), partitions))
     )
-    users = tuple(found for found, _ in scanned)
+    users = tuple(found for found, _, _ in scanned)
     total: dict[tuple[str, str], Moments] = {}
-    for _, parts in scanned:
+    for _, parts, _ in scanned:
         for key, part in parts.items():
             total[key] = total[key] + part if key in total else part
     if not total:
@@ -112,6 +118,7 @@ def measure(
             split: {name: part for (mine, name), part in total.items() if mine == split}
             for split in sorted({split for split, _ in total})
         },
+        extremes=_widest([extremes for _, _, extremes in scanned]),
     )
 
 
@@ -276,6 +283,24 @@ def _in_order(moments: Moments, arms: tuple[str, ...]) -> Moments:
         mean=moments.mean[place] * there[:, None],
         scatter=moments.scatter[place] * there[:, None, None],
     )
+
+
+def _ends(values: NDArray[np.float64], arm: NDArray[np.int32], arms: int) -> NDArray[np.float64]:
+    """Return the least and the largest value in each arm; infinite where there is none."""
+    ends = np.column_stack([np.full(arms, np.inf), np.full(arms, -np.inf)])
+    np.minimum.at(ends[:, 0], arm, values)
+    np.maximum.at(ends[:, 1], arm, values)
+    return ends
+
+
+def _widest(parts: Sequence[_Extremes]) -> _Extremes:
+    """Return the least and largest values of all parts; 0 in an arm without users."""
+    found: _Extremes = {}
+    for name in {name: None for part in parts for name in part}:
+        ends = np.stack([part[name] for part in parts if name in part])
+        both = np.column_stack([ends[..., 0].min(axis=0), ends[..., 1].max(axis=0)])
+        found[name] = np.where(np.isfinite(both), both, 0.0)
+    return found
 
 
 def _by_day(users: tuple[UserNumbers, ...], cohort: Cohort, when: str) -> NDArray[np.int64]:

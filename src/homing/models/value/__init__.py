@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from homing.models.value.algorithms import ConservativeQ, FittedQ, ImplicitQ
-    from homing.models.value.batches import InMemory, Streamed, mapped_parts
+    from homing.models.value.batches import InMemory, Streamed
+    from homing.models.value.encoding import Encoding
     from homing.models.value.files import load_values, save_values
     from homing.models.value.fit import fit_values, improve
     from homing.models.value.learner import Learner
+    from homing.models.value.mapped import mapped_parts, open_transitions, save_transitions
     from homing.models.value.model import ValueModel
     from homing.models.value.policies import Given, Logged, Sampled, Softmax
     from homing.models.value.settings import ValueSettings
@@ -23,13 +25,13 @@ if TYPE_CHECKING:
         Transitions,
         horizon_of,
         make_transitions,
-        open_transitions,
     )
 
 __all__ = [
     "ABSORBED",
     "CUT",
     "ConservativeQ",
+    "Encoding",
     "FittedQ",
     "Given",
     "ImplicitQ",
@@ -49,6 +51,7 @@ __all__ = [
     "make_transitions",
     "mapped_parts",
     "open_transitions",
+    "save_transitions",
     "save_values",
 ]
 
@@ -56,6 +59,7 @@ _HOMES = {
     "ABSORBED": "transitions",
     "CUT": "transitions",
     "ConservativeQ": "algorithms",
+    "Encoding": "encoding",
     "FittedQ": "algorithms",
     "Given": "policies",
     "ImplicitQ": "algorithms",
@@ -73,8 +77,9 @@ _HOMES = {
     "improve": "fit",
     "load_values": "files",
     "make_transitions": "transitions",
-    "mapped_parts": "batches",
-    "open_transitions": "transitions",
+    "mapped_parts": "mapped",
+    "open_transitions": "mapped",
+    "save_transitions": "mapped",
     "save_values": "files",
 }
 

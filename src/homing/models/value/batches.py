@@ -240,7 +240,7 @@ class Streamed:
 
         Args:
             parts: given the number of the pass, yields its parts, each with users from all over the log and
-                small enough for memory (`mapped_parts`, or shards of Parquet).
+                small enough for memory (`mapped_parts`).
             batch_size: transitions in a batch; what is left over at the end of a part is left out.
             seed: of the order within parts.
             device: of PyTorch.
@@ -264,33 +264,3 @@ class Streamed:
             seed = hash((self._seed, self._pass, place)) & 0x7FFFFFFF
             yield from InMemory(part, self._size, seed, self._device).batches(needs)
         self._pass += 1
-
-
-def mapped_parts(
-    data: Transitions, rows: int = 1 << 18, block: int = 1 << 12, seed: int = 0
-) -> Callable[[int], Iterator[Transitions]]:
-    """Return what yields parts of a memory-mapped log, for `Streamed`.
-
-    A part is many blocks of neighbouring rows, from all over the log: reading is sequential within a block,
-    and a part is as mixed as the log.
-
-    Args:
-        data: from `open_transitions`.
-        rows: in a part.
-        block: rows in a block.
-        seed: of the order of blocks.
-    """
-    starts = np.arange(0, len(data), block)
-    per_part = max(1, rows // block)
-
-    def parts(number: int) -> Iterator[Transitions]:
-        order = np.random.default_rng([seed, number]).permutation(starts)
-        for first in range(0, len(order), per_part):
-            chosen = np.sort(order[first : first + per_part])
-            index = (chosen[:, None] + np.arange(block)).ravel()
-            index = index[index < len(data)]
-            index = index[data.following[index] >= -1]
-            if len(index):
-                yield data.part(index)[0]
-
-    return parts

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from homing.models.value.algorithms import Algorithm, FittedQ
 from homing.models.value.batches import InMemory, Source
@@ -30,6 +31,7 @@ def fit_values(
     settings: ValueSettings | None = None,
     start: ValueModel | None = None,
     progress: Callable[[float, str], None] | None = None,
+    wrap: Callable[[nn.Module], nn.Module] | None = None,
 ) -> ValueModel:
     """Fit long-term values of every objective to a log.
 
@@ -43,6 +45,7 @@ def fit_values(
         settings: of network and training.
         start: a model of the same shape to go on from.
         progress: called with the share done in [0, 1] and a short text.
+        wrap: of `Learner.share`, where several processes call this, each with its own part of the log.
 
     Raises:
         InputError: the horizons are not one finite number >= 0 an objective, what the algorithm or the
@@ -56,6 +59,8 @@ def fit_values(
     )
     ahead = np.asarray(horizons, np.float64).reshape(-1)
     learner = Learner(new_network(algorithm, source.sample(), ahead, chosen, start), algorithm, ahead, chosen)
+    if wrap is not None:
+        learner.share(wrap)
     needs = algorithm.needs
     if chosen.centred:
         needs = dataclasses.replace(needs, now=True, later=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -21,12 +22,7 @@ _ODD: Final = (-7046029254386353131, -4658895280553007687, -7723592293110705685)
 
 
 class Learner:
-    """A network that learns, its slow copy, and the optimiser.
-
-    `step(batch)` is all there is to training. For data-parallel training, replace `module` by
-    `DistributedDataParallel(learner.network)` before the first step: gradients then are averaged, the slow
-    copies follow alike.
-    """
+    """A network that learns, its slow copy, and the optimiser. `step(batch)` is all there is to training."""
 
     def __init__(
         self,
@@ -73,6 +69,17 @@ class Learner:
         self._optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self._fast: list[Tensor] = list(self.network.parameters())
         self._slow: list[Tensor] = list(self.target.parameters())
+
+    def share(self, wrap: Callable[[nn.Module], nn.Module]) -> None:
+        """Learn together with other processes, each from batches of its own; to be called before any step.
+
+        Args:
+            wrap: makes the network one whose gradients are means over the processes, and whose state is that
+                of the first one: `torch.nn.parallel.DistributedDataParallel`, or
+                `ray.train.torch.prepare_model`.
+        """
+        self.module = wrap(self.network)
+        self.target.load_state_dict(self.network.state_dict())
 
     def step(self, batch: Batch) -> Tensor:
         """Learn from a batch; return the mean loss of its rows, a tensor without gradient."""

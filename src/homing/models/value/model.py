@@ -13,7 +13,7 @@ from torch import Tensor
 from homing.models.value.batches import Rows, Table
 from homing.models.value.network import ValueNetwork
 from homing.models.value.policies import Softmax
-from homing.models.value.transitions import Transitions
+from homing.models.value.transitions import Transitions, used_blocks
 
 _BATCH: Final = 4096  # rows
 
@@ -127,9 +127,7 @@ def blocks(
         table = Table(
             state[first : first + _BATCH],
             bounds - bounds[0],
-            action[own],
-            actions,
-            hold,
+            *used_blocks(action[own], actions, hold),
             propensity=None if propensity is None else propensity[own],
             charge=None if charge is None else charge[own],
             device=device,

@@ -1,17 +1,13 @@
 """A log of decisions as transitions: state, candidates, choice, rewards, and the row that came next.
 
 A row is one decision. The row after it is named, not copied: states and candidate sets are stored once.
-Columns are plain arrays and may be memory-mapped files (`save`, `open_transitions`).
+Columns are plain arrays and may be memory-mapped files; see `homing.models.value.mapped`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import os
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -80,10 +76,7 @@ class Transitions:
         counts = self.offsets[kept + 1] - self.offsets[kept]
         offsets = np.concatenate([[0], np.cumsum(counts)])
         candidates = np.repeat(self.offsets[kept] - offsets[:-1], counts) + np.arange(offsets[-1])
-        action, actions, hold = self.action[candidates], self.actions, self.hold
-        if len(actions) > len(action):  # blocks of their own, mostly: take along what is used
-            used, action = np.unique(action, return_inverse=True)
-            actions, hold, action = actions[used], hold[used], action.astype(np.int32)
+        action, actions, hold = used_blocks(self.action[candidates], self.actions, self.hold)
 
         def of_candidates(column: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
             return None if column is None else np.asarray(column[candidates])
@@ -103,42 +96,6 @@ class Transitions:
             charge=of_candidates(self.charge),
             probability=of_candidates(self.probability),
         ), place
-
-    def save(self, folder: Path) -> None:
-        """Write a file a column to a new folder, which appears when it is whole.
-
-        Raises:
-            InputError: the folder exists.
-        """
-        if folder.exists():
-            raise InputError(f"folder == {str(folder)!r} exists, must be new; remove it or name another")
-        aside = folder.with_name(f".{folder.name}.{os.getpid()}")
-        aside.mkdir(parents=True)
-        try:
-            for field in dataclasses.fields(self):
-                column = getattr(self, field.name)
-                if column is not None:
-                    np.save(aside / f"{field.name}.npy", column)
-            aside.rename(folder)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-
-
-def open_transitions(folder: Path) -> Transitions:
-    """Return what `Transitions.save` wrote, memory-mapped.
-
-    Raises:
-        InputError: a column is missing.
-    """
-    columns: dict[str, Any] = {}
-    for field in dataclasses.fields(Transitions):
-        path = folder / f"{field.name}.npy"
-        if path.is_file():
-            columns[field.name] = np.load(path, mmap_mode="r")
-        elif field.default is dataclasses.MISSING:
-            raise InputError(f"{path} is missing, must hold a column of transitions; save them again")
-    return Transitions(**columns)
 
 
 def make_transitions(
@@ -232,6 +189,19 @@ def make_transitions(
         charge=None if charge is None else column("charge", charge, np.float32, n),
         probability=other,
     )
+
+
+def used_blocks(
+    action: NDArray[np.int32], actions: NDArray[np.float32], hold: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the columns of some candidates with the blocks that they use, if blocks are many; else as given.
+
+    A table of more blocks than candidates is one of blocks of their own, and may be larger than memory.
+    """
+    if len(actions) <= len(action):
+        return action, actions, hold
+    used, place = np.unique(action, return_inverse=True)
+    return place.astype(np.int32), actions[used], hold[used]
 
 
 def discounts(

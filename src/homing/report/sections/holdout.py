@@ -75,7 +75,7 @@ def _cumulative(facts: HoldoutFacts) -> Section:
         )
     table = tuple(
         (
-            Cell(each.metric, detail=each.meaning),
+            Cell(each.metric, detail=each.meaning + _less(each)),
             Cell(ANSWERS[each.answer], chip=TONES[each.answer]) if each.direction != "none" else Cell(""),
             *_numbers(each.cumulative[-1], each),
         )
@@ -166,6 +166,10 @@ def _numbers(found: HoldoutDifference, each: HoldoutMetric) -> tuple[Cell, ...]:
     )
 
 
+def _less(each: HoldoutMetric) -> str:
+    return f", {percent(each.noise_taken, 2)} less variance" if each.noise_taken >= 0.01 else ""
+
+
 def _quality(facts: HoldoutFacts) -> Section:
     lead = "Where a check fails, the sides differ by more than messages, and nothing here may be read."
     return Section("quality", "Quality", lead, (checks_table(facts.checks),))
@@ -175,6 +179,8 @@ def _reading(facts: HoldoutFacts) -> Section:
     texts = (
         "Who is held out is told by a hash of the user's id, for good. Users count from the start, or from "
         "their sign-up, and never cease to: who leaves has nothing, which is an effect.",
+        "Differences are less what users had done in the four weeks before anybody was held out (CUPED), "
+        "where both sides have users enough; levels are as they were seen.",
         f"For users who are held out decides `{facts.policy}`; the others had all that was decided, by "
         "experiments, too. The difference is of all messages together, not of what each is worth.",
     )
