@@ -135,14 +135,14 @@ def ranks(results: list[Result]) -> None:
     found = {name: [r.gain(OURS, name) for r in results if name in r.lives] for name in RIVALS}
     ahead = [
         all(
-            mean > -Z95 * error
+            mean >= -Z95 * error
             for name in RIVALS
             for mean, error in [r.gain(OURS, name)]
             if np.isfinite(mean)
         )
         for r in results
     ]
-    kept = sum(mean > -Z95 * error for mean, error in (r.gain(OURS) for r in results))
+    kept = sum(mean >= -Z95 * error for mean, error in (r.gain(OURS) for r in results))
     shares = [r.share for r in results if np.isfinite(r.share)]
     print(f"\nfirst or tied: {sum(ahead)} of {count}; not below the log: {kept} of {count}", end="")
     if shares:
