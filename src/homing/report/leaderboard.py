@@ -6,11 +6,10 @@ Differences are paired: the same person with and without, under the same luck.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from homing.report.encoding import decode, encode
+from homing.report.encoding import Document
 from homing.report.facts import Estimate, Header, Stage, Unit
 
 
@@ -52,8 +51,10 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Leaderboard:
+class Leaderboard(Document):
     """A comparison of policies, the best on the first measure first."""
+
+    root = "leaderboard"
 
     header: Header
     world: str
@@ -73,18 +74,3 @@ class Leaderboard:
     def standing(self, policy: str) -> Standing:
         """Return the standing of the named policy."""
         return next(standing for standing in self.standings if standing.policy == policy)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the facts as JSON types only; numbers that are not finite become None."""
-        encoded = encode(self)
-        assert isinstance(encoded, dict)
-        return encoded
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Leaderboard:
-        """Return what `to_dict` was given.
-
-        Raises:
-            InputError: a key is unknown or missing, or a value has another type.
-        """
-        return decode(cls, data, "leaderboard")

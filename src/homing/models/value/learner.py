@@ -78,6 +78,8 @@ class Learner:
                 of the first one: `torch.nn.parallel.DistributedDataParallel`, or
                 `ray.train.torch.prepare_model`.
         """
+        for parameter in self._fast:
+            parameter.register_hook(_plain)  # type: ignore[no-untyped-call]  # of PyTorch
         self.module = wrap(self.network)
         self.target.load_state_dict(self.network.state_dict())
 
@@ -111,6 +113,14 @@ class Learner:
         kept = (batch.elapsed * self._rate).exp() * (self._counts & ~batch.ended)
         after = self.algorithm.after(self.target, batch)
         return self.network.scaled(torch.addcmul(batch.reward, kept, after))
+
+
+def _plain(gradient: Tensor) -> Tensor:
+    """Return the same numbers with the strides of a new tensor, which processes exchange without a copy.
+
+    A part of joined layers has others where a dimension is 1.
+    """
+    return gradient.reshape(-1).view(gradient.shape)
 
 
 def user_weights(user: Tensor, members: int) -> Tensor:
