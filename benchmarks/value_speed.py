@@ -1,12 +1,14 @@
 """Gradient steps of value learning, beside d3rlpy's DiscreteCQL and a bare PyTorch loop.
 
 python benchmarks/value_speed.py [--rows N] [--steps N] [--rounds N]   steps a CPU-s on one thread
-python benchmarks/value_speed.py --device cuda                         steps a second, by precision
+python benchmarks/value_speed.py --device cuda                         steps a second, peak memory of a GPU
 python benchmarks/value_speed.py --memory --rows 10000000              peak memory, in memory and mapped
+python benchmarks/value_speed.py --memory --rows 10000000 --device cuda     peak memory of a GPU
 
 64 features, 8 actions, batch 1,024, [256, 256]. Contenders take turns on the same log, and the best round of
 each counts, since other work runs on the machine. The bare loop is double Q-learning with the CQL penalty,
 no more than a person would write in one file: on rows that it gathers itself, without a slow copy's policy.
+On a GPU the loop gathers rows there; d3rlpy copies each batch to it, with and without its compiled graphs.
 Needs PyTorch and NumPy alone. d3rlpy 2.8.1 is compared where it can be imported:
     python3.11 -m venv /tmp/d3
     /tmp/d3/bin/pip install d3rlpy==2.8.1 torch==2.13.0
@@ -18,6 +20,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
+import gc
 import importlib.util
 import logging
 import multiprocessing
@@ -113,18 +116,18 @@ def ours(data: Transitions, name: str, device: str, precision: Any = "float32") 
     return run
 
 
-def bare(data: Transitions) -> Callable[[int], None]:
+def bare(data: Transitions, device: str) -> Callable[[int], None]:
     """Return double Q-learning with the CQL penalty, written out."""
-    state, choice = torch.from_numpy(data.state), torch.from_numpy(data.choice).long()[:, None]
-    reward, ended = torch.from_numpy(data.reward), torch.from_numpy(data.following < 0)[:, None]
+    columns = data.state, data.choice.astype(np.int64)[:, None], data.reward, (data.following < 0)[:, None]
+    state, choice, reward, ended = (torch.from_numpy(column).to(device) for column in columns)
     layers = [nn.Linear(FEATURES, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, ACTIONS)]
-    network = nn.Sequential(*layers)
+    network = nn.Sequential(*layers).to(device)
     slow = copy.deepcopy(network).requires_grad_(False)
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
 
     def run(steps: int) -> None:
         for _ in range(steps):
-            rows = torch.randint(0, len(state) - 1, (BATCH,))
+            rows = torch.randint(0, len(state) - 1, (BATCH,), device=device)
             with torch.no_grad():
                 after = slow(state[rows + 1]).amax(1, keepdim=True)
                 wanted = reward[rows] + 0.965 * ~ended[rows] * after
@@ -141,12 +144,9 @@ def bare(data: Transitions) -> Callable[[int], None]:
     return run
 
 
-def theirs(data: Transitions) -> Callable[[int], None] | None:
-    try:
-        import d3rlpy
-        import structlog
-    except ImportError:
-        return None
+def theirs(data: Transitions, device: str, compiled: bool = False) -> Callable[[int], None]:
+    import d3rlpy
+    import structlog
     from d3rlpy.logging import NoopAdapterFactory
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
@@ -154,7 +154,7 @@ def theirs(data: Transitions) -> Callable[[int], None] | None:
         log = d3rlpy.dataset.MDPDataset(
             data.state, data.choice[:, None], data.reward, (data.following < 0).astype(np.float32)
         )
-    learner = d3rlpy.algos.DiscreteCQLConfig(batch_size=BATCH).create(device="cpu:0")
+    learner = d3rlpy.algos.DiscreteCQLConfig(batch_size=BATCH, compile_graph=compiled).create(device=device)
 
     def run(steps: int) -> None:
         learner.fit(
@@ -172,10 +172,9 @@ def on_cpu(rows: int, steps: int, rounds: int) -> None:
     torch.set_num_threads(1)
     data = draw(rows)
     runs: dict[str, Callable[[int], None]] = {name: ours(data, name, "cpu") for name in CONTENDERS}
-    runs["bare loop"] = bare(data)
-    peer = theirs(data)
-    if peer is not None:
-        runs["d3rlpy DiscreteCQL"] = peer
+    runs["bare loop"] = bare(data, "cpu")
+    if importlib.util.find_spec("d3rlpy"):
+        runs["d3rlpy DiscreteCQL"] = theirs(data, "cpu:0")
     best = dict.fromkeys(runs, 0.0)
     for _ in range(rounds):
         for name, run in runs.items():
@@ -192,8 +191,8 @@ def on_cpu(rows: int, steps: int, rounds: int) -> None:
         print(f"{name:22s} {rate:7.1f} steps/CPU-s   {beside}", flush=True)
 
 
-def on_gpu(rows: int, steps: int) -> None:
-    print(torch.cuda.get_device_name(), torch.__version__)
+def on_gpu(rows: int, steps: int, device: str) -> None:
+    print(torch.cuda.get_device_name(device), torch.__version__)
     data = draw(rows)
     for name in CONTENDERS:
         for label, precision, products in (
@@ -202,22 +201,34 @@ def on_gpu(rows: int, steps: int) -> None:
             ("bf16", "bfloat16", "high"),
         ):
             torch.set_float32_matmul_precision(products)
-            torch.cuda.reset_peak_memory_stats()
-            run = ours(data, name, "cuda", precision)
-            run(30)
-            torch.cuda.synchronize()
-            started = time.perf_counter()
-            run(steps)
-            torch.cuda.synchronize()
-            rate = steps / (time.perf_counter() - started)
-            peak = torch.cuda.max_memory_allocated() / 2**20
-            print(
-                f"{name:22s} {label}: {rate:7.0f} steps/s, {rate * BATCH / 1e6:.2f} M transitions/s, "
-                f"peak {peak:,.0f} MiB",
-                flush=True,
-            )
-            del run
-            torch.cuda.empty_cache()
+            timed(f"{name}, {label}", steps, device, ours, data, name, device, precision)
+    timed("bare loop, tf32", steps, device, bare, data, device)
+    if importlib.util.find_spec("d3rlpy"):
+        for compiled in (False, True):
+            label = f"d3rlpy DiscreteCQL{', compiled' if compiled else ''}, tf32"
+            timed(label, steps, device, theirs, data, device, compiled)
+
+
+def timed(
+    label: str, steps: int, device: str, make: Callable[..., Callable[[int], None]], *arguments: Any
+) -> None:
+    """Print steps a second on a GPU, and its peak memory with all that the contender holds there."""
+    torch.cuda.reset_peak_memory_stats(device)
+    run = make(*arguments)
+    run(30)
+    torch.cuda.synchronize(device)
+    started = time.perf_counter()
+    run(steps)
+    torch.cuda.synchronize(device)
+    rate = steps / (time.perf_counter() - started)
+    peak = torch.cuda.max_memory_allocated(device) / 2**20
+    print(
+        f"{label:34s} {rate:7.0f} steps/s, {rate * BATCH / 1e6:.2f} M transitions/s, peak {peak:,.0f} MiB",
+        flush=True,
+    )
+    del run
+    gc.collect()
+    torch.cuda.empty_cache()
 
 
 def peak() -> float:
@@ -280,9 +291,11 @@ if __name__ == "__main__":
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--memory", action="store_true")
     given = parser.parse_args()
-    if given.memory:
+    if given.memory and given.device == "cpu":
         memory(given.rows, given.steps)
+    elif given.memory:
+        timed("CQL, fp32", given.steps, given.device, ours, draw(given.rows), "CQL", given.device)
     elif given.device == "cpu":
         on_cpu(given.rows, given.steps, given.rounds)
     else:
-        on_gpu(given.rows, given.steps)
+        on_gpu(given.rows, given.steps, given.device)
