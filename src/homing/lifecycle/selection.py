@@ -4,7 +4,7 @@
 2. Decisions whose whole horizon is known are replayed; each learner scores their candidates.
 3. How much of what a learner promises comes true, by what chance decided in the log, is what its policy
    would gain over the log's: a decision at a time, with the log's policy afterwards, as values mean here.
-4. The first learner stands unless another one is ahead by more than a standard error of the difference.
+4. The first learner stands unless another one is ahead of it with confidence.
 5. The choice is judged as any policy is: where it is not better with confidence, the advice is to keep the
    policy that wrote the log.
 """
@@ -97,7 +97,8 @@ def rank(names: Sequence[str], scored: Scored | None, confidence: float) -> Sele
 
     Gains are `linear_gain`s. Differences between two learners are paired by user, so that only what they
     say otherwise makes noise. The best of several looks better than it is: the first one, which was preferred
-    before anything was seen, has an interval of its own, and those of the others hold together (Bonferroni).
+    before anything was seen, has an interval of its own, and those of the others hold together (Bonferroni);
+    so do their leads over the first.
 
     Args:
         names: of the learners, the preferred one first.
@@ -127,7 +128,7 @@ def rank(names: Sequence[str], scored: Scored | None, confidence: float) -> Sele
     known = [gain for gain in gains if isfinite(gain.value)] or gains[:1]
     ahead = max(known, key=lambda gain: gain.value)
     lead = evaluation.difference(ahead, gains[0])
-    decides = ahead if lead.value > lead.std_error else gains[0]
+    decides = ahead if lead.low > 0 else gains[0]
     found = []
     for name, gain in zip(names, gains, strict=True):
         verdict = evaluation.judge(gain, gain.warnings, "up")

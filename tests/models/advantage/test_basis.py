@@ -25,7 +25,7 @@ def features() -> Features:
         user=np.array([[9.0, 9.0, 1.0], [9.0, 9.0, 3.0]], np.float32),
         user_codes=np.array([[0], [1]], np.int32),
         candidate=np.array(
-            [[np.nan] * 3, [1.0, 1.0, 5.0], [0.0, 0.0, 5.0], [np.nan] * 3, [2.0, 2.0, 5.0]], np.float32
+            [[np.nan] * 3, [1.0, 1.0, 5.0], [0.0, 0.0, 7.0], [np.nan] * 3, [2.0, 2.0, np.nan]], np.float32
         ),
         candidate_codes=np.array([[-1], [0], [1], [-1], [0]], np.int32),
         message=np.array([-1, 0, 1, -1, 2], np.int32),
@@ -46,7 +46,7 @@ def basis() -> Basis:
 def test_columns_by_hand() -> None:
     plain = dataclasses.replace(basis(), centre=np.zeros(5), scale=np.ones(5), response_scale=np.ones(3))
     found = plain(features(), RESPONSES)
-    assert found.shape == (5, len(plain)) == (5, 5 + 5 * 2 + 1 + 2)
+    assert found.shape == (5, len(plain)) == (5, 5 + 5 * 2 + 1 + 2 + 3)
     np.testing.assert_array_equal(found[[0, 3]], 0.0)  # hold
     # 1, roots of opened and clicked, deliveries of the channel, the longest memory of organic sessions
     np.testing.assert_allclose(found[1, :5], [1.0, 0.2, 0.1, 2.0, 1.0], rtol=1e-6)
@@ -55,11 +55,22 @@ def test_columns_by_hand() -> None:
     np.testing.assert_allclose(found[1, 5:15], [1, 0, 0.2, 0, 0.1, 0, 2, 0, 1, 0], rtol=1e-6)
     np.testing.assert_allclose(found[2, 5:15], [0, 1, 0, 0.4, 0, 0.1, 0, 0, 0, 1], rtol=1e-6)
     np.testing.assert_allclose(found[:, 15], [0, 0.1, 0, 0, -0.1], atol=1e-6)  # visit against hold
-    np.testing.assert_array_equal(found[:, 16:], [[0, 0], [1, 0], [0, 1], [0, 0], [0, 0]])  # domains
+    np.testing.assert_array_equal(found[:, 16:18], [[0, 0], [1, 0], [0, 1], [0, 0], [0, 0]])  # domains
+    # context: deliveries have mean 1 and variance 2/3; domain values have mean 6 and deviation 1, one is missing
+    root = 1.5**0.5
+    np.testing.assert_allclose(
+        found[[1, 2, 4], 18:], [[0, 0, -1], [-root, -root, 1], [root, root, 0]], rtol=1e-6
+    )
 
 
-def test_groups_are_what_is_common_what_is_particular_and_responses() -> None:
-    np.testing.assert_array_equal(basis().groups, [0] * 5 + [1] * 10 + [2] + [1] * 2)
+def test_a_context_that_never_differs_tells_nothing() -> None:
+    alike = dataclasses.replace(features(), candidate=np.full((5, 3), 4.0, np.float32))
+    one = measure_basis(SPEC, HEADS, "session", alike, RESPONSES)
+    np.testing.assert_array_equal(one(alike, RESPONSES)[:, 18:], 0.0)
+
+
+def test_groups_are_what_is_common_what_is_particular_responses_and_context() -> None:
+    np.testing.assert_array_equal(basis().groups, [0] * 5 + [1] * 10 + [2] + [1] * 2 + [3] * 3)
 
 
 def test_needs_a_send() -> None:

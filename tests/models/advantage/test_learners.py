@@ -23,6 +23,8 @@ def advantage() -> Advantage:
         centre=np.zeros(5),
         scale=np.ones(5),
         response_scale=np.array([0.5, 1.0, 1.0]),
+        context_centre=np.zeros(0),
+        context_scale=np.ones(0),
     )
     first, later = np.arange(12.0), np.full(12, 7.0)
     curve = EffectCurve(HALF_LIFE, first, later, np.eye(12), 0.0)

@@ -20,8 +20,8 @@ class Basis:
 
     A send has factors: 1, the root of its probabilities of being opened and clicked, how much its channel
     delivered of late, how active the user is. They stand once for all channels and once for each, so that a
-    channel with little data borrows from the others. Then come its short-term responses against hold, and
-    its domain.
+    channel with little data borrows from the others. Then come its short-term responses against hold, its
+    domain, and its context: every numeric column of a candidate, such as what its domain says it is worth.
     """
 
     heads: tuple[str, ...]  # of the response model, the attention heads last
@@ -32,16 +32,18 @@ class Basis:
     centre: NDArray[np.float64]  # [factors] over sends; 0 for the first
     scale: NDArray[np.float64]  # [factors] over sends; 1 for the first
     response_scale: NDArray[np.float64]  # [heads] standard deviation over sends of the response against hold
+    context_centre: NDArray[np.float64]  # [candidate columns] over sends
+    context_scale: NDArray[np.float64]  # [candidate columns] over sends; 1 where it never differs
 
     @property
     def groups(self) -> NDArray[np.int64]:
-        """[columns] group: what all sends share, what is a channel's or domain's own, short-term responses.
+        """[columns] group: what all sends share, a channel's or domain's own, short-term responses, context.
 
         A variance that one or a few columns tell keeps much of their noise, so groups are few and large.
         """
         factors, objectives = len(self.centre), len(self.heads) - len(ATTENTION)
-        sizes = (factors, factors * self.channels, objectives, self.domains)
-        return np.repeat(np.array([0, 1, 2, 1]), sizes)
+        sizes = (factors, factors * self.channels, objectives, self.domains, len(self.context_centre))
+        return np.repeat(np.array([0, 1, 2, 1, 3]), sizes)
 
     def prior(self, objective: str) -> NDArray[np.float64]:
         """Return float64 [columns]: one for the objective's own short-term response, zero for all else."""
@@ -75,6 +77,8 @@ class Basis:
         parts.append(against / self.response_scale[:objectives])
         domain = features.messages_codes[features.message[sent], 1]
         parts.append(domain[:, None] == np.arange(self.domains))
+        context = (features.candidate[sent] - self.context_centre) / self.context_scale
+        parts.append(np.nan_to_num(context))  # missing: as the mean
         result[sent] = np.concatenate(parts, axis=1)
         return result
 
@@ -115,12 +119,18 @@ def measure_basis(
         np.zeros(count),
         np.ones(count),
         np.ones(len(heads)),
+        np.zeros(0),
+        np.ones(0),
     )
     factors = _factors(plain, features, responses, sent)
     hold = features.offsets[features.row[sent]]
     against = responses[sent].astype(np.float64) - responses[hold]
     centre, scale = factors.mean(axis=0), factors.std(axis=0)
     centre[0], scale[0] = 0.0, 1.0
+    context = features.candidate[sent].astype(np.float64)
+    known = np.maximum(np.isfinite(context).sum(axis=0), 1)
+    middle = np.nansum(context, axis=0) / known
+    spread = np.sqrt(np.nansum((context - middle) ** 2, axis=0) / known)
     return Basis(
         heads,
         plain.channels,
@@ -130,6 +140,8 @@ def measure_basis(
         centre,
         np.where(scale > 0, scale, 1.0),
         np.where(against.std(axis=0) > 0, against.std(axis=0), 1.0),
+        middle,
+        np.where(spread > 0, spread, 1.0),
     )
 
 

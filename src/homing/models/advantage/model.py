@@ -20,6 +20,7 @@ from homing.schema import Features, WorkspaceError
 
 WEIGHTS: Final = "advantage.safetensors"
 _FACTS: Final = "advantage.json"
+_OF_BASIS: Final = ("centre", "scale", "response_scale", "context_centre", "context_scale")
 _SCALE: Final = tuple(field.name for field in dataclasses.fields(ColumnScale))
 
 
@@ -53,7 +54,7 @@ class Advantage:
         for place, curve in enumerate(self.curves):
             for name in ("first", "later", "covariance"):
                 arrays[f"curve{place}.{name}"] = getattr(curve, name)
-        for name in ("centre", "scale", "response_scale"):
+        for name in _OF_BASIS:
             arrays[f"basis.{name}"] = getattr(self.basis, name)
         for name in _SCALE:
             arrays[f"scale.{name}"] = getattr(self.baseline.scale, name)
@@ -91,7 +92,7 @@ class Advantage:
                     facts["domains"],
                     tuple(facts["fatigue"]),
                     facts["activity"],
-                    *(arrays[f"basis.{name}"] for name in ("centre", "scale", "response_scale")),
+                    *(arrays[f"basis.{name}"] for name in _OF_BASIS),
                 ),
                 tuple(
                     EffectCurve(
