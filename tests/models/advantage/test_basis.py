@@ -56,7 +56,7 @@ def test_columns_by_hand() -> None:
     np.testing.assert_allclose(found[2, 5:15], [0, 1, 0, 0.4, 0, 0.1, 0, 0, 0, 1], rtol=1e-6)
     np.testing.assert_allclose(found[:, 15], [0, 0.1, 0, 0, -0.1], atol=1e-6)  # visit against hold
     np.testing.assert_array_equal(found[:, 16:18], [[0, 0], [1, 0], [0, 1], [0, 0], [0, 0]])  # domains
-    # context: deliveries have mean 1 and variance 2/3; domain values have mean 6 and deviation 1, one is missing
+    # context: deliveries have mean 1 and variance 2/3; domain values mean 6, deviation 1, and one is missing
     root = 1.5**0.5
     np.testing.assert_allclose(
         found[[1, 2, 4], 18:], [[0, 0, -1], [-root, -root, 1], [root, root, 0]], rtol=1e-6
