@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from homing.experiments.differences import Alternative
@@ -54,6 +53,8 @@ def plan_looks(
         InputError: shares that do not rise to 1, lengths that differ, alpha or power outside their range, or
             bounds that have the power without an effect.
     """
+    from scipy.optimize import brentq  # half a second that every command would wait for
+
     share = np.asarray(fraction, np.float64)
     if not 0 < alpha < power < 1:
         raise InputError(f"alpha == {alpha} and power == {power}, must be 0 < alpha < power < 1")

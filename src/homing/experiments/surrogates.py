@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import chdtri
 
 from homing.experiments.differences import quantile, tail
@@ -199,6 +198,8 @@ def surrogacy_error(direct: ArrayLike, std_error: ArrayLike, confidence: float =
     Raises:
         InputError: shapes that differ, no experiment, or values that are not finite or positive.
     """
+    from scipy.optimize import brentq  # half a second that every command would wait for
+
     d, s = np.asarray(direct, np.float64), np.asarray(std_error, np.float64)
     if d.ndim != 1 or not len(d) or s.shape != d.shape:
         raise InputError(f"direct has shape {d.shape} and std_error {s.shape}, must be [experiments] both")
