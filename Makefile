@@ -4,15 +4,13 @@ export DO_NOT_TRACK = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN = .venv/bin
 
-.PHONY: demo test lint types unit end-to-end clean
+.PHONY: demo test lint types tests unit end-to-end clean
 
 demo: .venv/ready
 	$(BIN)/homing demo demo
 
-# checks and unit tests share the cores, which end to end needs alone
 test: .venv/ready
-	$(MAKE) -j2 lint types unit
-	$(MAKE) end-to-end
+	$(MAKE) -j2 lint types tests
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -22,8 +20,12 @@ lint: .venv/ready
 types: .venv/ready
 	$(BIN)/mypy
 
+# all at once: what two runs would each import, collect and make is made once
+tests: .venv/ready
+	$(BIN)/pytest -n 2 --dist loadgroup
+
 unit: .venv/ready
-	$(BIN)/pytest -m "not e2e" -n 2 --dist worksteal
+	$(BIN)/pytest -m "not e2e" -n 2 --dist loadgroup
 
 end-to-end: .venv/ready
 	$(BIN)/pytest -m e2e -n 2 --dist loadgroup

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from demo import make_demo
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from small_world import SmallWorld, build_small_world
 
 from homing.store import Workspace
@@ -20,8 +20,19 @@ from homing.store import Workspace
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # timings are measured in benchmarks, never asserted
-settings.register_profile("untimed", deadline=None)
+# (the health check of slow input is a timing, too: it fails where the first draw meets a busy machine)
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+PAGES = "test_guides.py"  # whose tests share nothing, and are long
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module in one process, which makes what they share once."""
+    for item in items:
+        if item.path.name != PAGES:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(item.config.rootpath))))
+
 
 copyreg.pickle(type(threading.Lock()), lambda _: (threading.Lock, ()))  # of timings; nobody holds it
 
