@@ -6,28 +6,31 @@ import subprocess
 import sys
 from pathlib import Path
 
+from homing.schema import Config
+from homing.schema.config import Training
+from homing.schema.reference import default_toml
+from homing.store import Workspace
+
 USERS, DAYS = 1200, 28  # fewer people hardly ever opt out, and what never happens cannot be learned
+
+#: One network and few epochs a fit.
+CONFIG = Config(training=Training(members=1, epochs=3))
+
+PRINTED = "printed.txt"  # in the workspace: what the command said
 
 
 def make_demo(folder: Path) -> None:
-    """Make a workspace in `folder`, with its log, release, evaluation, plan, trial and report."""
-    run_homing("demo", folder, "--users", USERS, "--days", DAYS)
+    """Make a workspace in `folder`, with its log, release, evaluation, plan, trial and report.
 
-
-def run_homing(*arguments: object) -> str:
-    """Return what the command line prints; a warning is an error there."""
+    A new process does it, in which a warning is an error from the first import on.
+    """
+    Workspace.create(folder, default_toml(CONFIG))
+    program = [sys.executable, "-W", "error", "-c", "from homing.app.cli import main; main()"]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "error",
-            "-c",
-            "from homing.app.cli import main; main()",
-            *map(str, arguments),
-        ],
+        [*program, "demo", folder, "--users", str(USERS), "--days", str(DAYS)],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    (folder / PRINTED).write_text(done.stdout)

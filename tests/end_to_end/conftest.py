@@ -6,16 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo import run_homing
+from command_line import run_homing
 
 Facts = dict[str, Any]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module in one process: what they look at takes minutes to make."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @dataclass(frozen=True)
@@ -36,8 +29,14 @@ class Job:
 
 @pytest.fixture(scope="session")
 def homing() -> Callable[..., str]:
-    """Return the command line in a process of its own, where a warning is an error."""
-    return run_homing
+    """Return what a command prints, as a function of its arguments; one that fails is an assertion."""
+
+    def run(*arguments: object) -> str:
+        ran = run_homing(*arguments)
+        assert ran.status == 0, ran.err
+        return ran.out
+
+    return run
 
 
 def real_log(name: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from demo import DAYS, USERS
+from demo import DAYS, PRINTED, USERS
 
 from homing.lifecycle.splits import Split
 from homing.store import Workspace
@@ -31,6 +31,12 @@ def ledger(job: Job) -> dict[str, pl.DataFrame]:
         name: pl.concat([pl.read_parquet(p) for p in workspace.ledger.files(name)], how="diagonal_relaxed")
         for name in ("users", "decisions", "events")
     }
+
+
+def test_every_stage_says_what_it_found(job: Job) -> None:
+    printed = (job.path / PRINTED).read_text()
+    for part in ("Ingested", "Release r-", "utility (", "plan-2026", "Trial: 28 days", "report: "):
+        assert part in printed
 
 
 def test_the_page_and_its_facts_are_there(job: Job) -> None:
