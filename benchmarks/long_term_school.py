@@ -39,7 +39,7 @@ class Sizes:
     log_users: int = 6_000
     weeks: int = 6  # of the log; facts need 5 at least, which are longer than the horizon
     people: int = 2_000
-    oracle_people: int = 100
+    oracle_people: int = 600
     steps: int = 3_000  # of d3rlpy's learners
     seed: int = 0
 

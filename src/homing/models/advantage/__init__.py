@@ -3,7 +3,7 @@
 One message changes the next month by a fraction of a percent, inside noise a hundred times larger. So only
 what randomization identifies is learned, in few directions, and pooled:
 
-1. `basis`: each candidate as some thirty numbers that effects may depend on; hold is zero.
+1. `basis`: each candidate as some fifty numbers that effects may depend on; hold is zero.
 2. `baseline`: outcomes by lag, predicted from the state by models that did not see the user.
 3. `moments`: choice minus its mean under the candidate set, times outcome minus its prediction, each in units
    of its noise where that differs much; they add up over users, so a log of any size is one pass.
