@@ -56,8 +56,8 @@ from homing.models.value import (  # noqa: E402  after the path to it
     Transitions,
     ValueSettings,
 )
-from homing.models.value.fit import new_network  # noqa: E402
-from homing.models.value.mapped import mapped_parts, open_transitions, save_transitions  # noqa: E402
+from homing.models.value.fit import new_network  # noqa: E402  as above
+from homing.models.value.mapped import mapped_parts, open_transitions, save_transitions  # noqa: E402  as above
 
 FEATURES, ACTIONS, BATCH, HIDDEN, LENGTH = 64, 8, 1_024, (256, 256), 30
 HORIZON, GREEDY = 28.0, Softmax((1.0,), 0.1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from demo import make_demo
 from filelock import FileLock
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from small_world import SmallWorld, build_small_world
 
 from homing.store import Workspace
@@ -20,8 +20,7 @@ from homing.store import Workspace
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # timings are measured in benchmarks, never asserted
-# (the health check of slow input is a timing, too: it fails where the first draw meets a busy machine)
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 PAGES = "test_guides.py"  # whose tests share nothing, and are long

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_world import SMALL_TOML, USERS, SmallWorld
+from small_world import DAYS, SMALL_TOML, USERS, SmallWorld
 
 from homing.schema import InputError
 from homing.schema.reference import default_toml
@@ -192,11 +192,18 @@ def test_run_is_all_of_it_at_the_end_of_the_log(
     assert {finding["level"] for finding in doctor} == {"ok"}
 
 
+@pytest.mark.e2e
+def test_demo_in_a_workspace_of_ones_own(homing: Homing, tmp_path: Path) -> None:
+    Workspace.create(tmp_path / "demo", SMALL_TOML)
+    ran = homing("demo", tmp_path / "demo", "--users", 200, "--days", DAYS, "--trial", 7)
+    assert ran.status == 0, ran.err
+    for part in ("Ingested", "Release r-", "utility (", "plan-2026", "Trial: 7 days", "report: "):
+        assert part in ran.out
+
+
 def test_a_demo_begins_with_the_defaults_and_the_log_that_was_asked_for(
     homing: Homing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rest of it is in end_to_end/test_demo.py, in a workspace that was there."""
-
     def stop(_log: Path, world: str, setup: Setup, *_settings: object, until: int, **_others: object) -> None:
         raise InputError(f"{world}, {setup.users} people, {until} of {setup.days} days, seed {setup.seed}")
 

@@ -4,7 +4,7 @@
 2. Decisions whose whole horizon is known are replayed; each learner scores their candidates.
 3. How much of what a learner promises comes true, by what chance decided in the log, is what its policy
    would gain over the log's: a decision at a time, with the log's policy afterwards, as values mean here.
-4. The first learner stands unless another one is ahead of it with confidence.
+4. The first learner stands unless the one that gains most is ahead of it with confidence.
 5. The choice is judged as any policy is: where it is not better with confidence, the advice is to keep the
    policy that wrote the log.
 """

@@ -11,8 +11,8 @@ MEANS = (
     "A gain is of one decision: the learner's best candidate in place of the log's choice, and the log's "
     "policy from the next epoch on. It is what the learner promises, by how much of that came true for users "
     "whom its fit did not see, where chance decided; effects are taken to be linear in its values. The first "
-    "one decides unless another is ahead of it with confidence. Its interval stands alone; those of the "
-    "others, and of their leads over the first, hold together."
+    "one decides unless the one that gains most is ahead of it with confidence. Its interval stands alone; "
+    "those of the others, and of their leads over the first, hold together."
 )
 
 
