@@ -86,6 +86,7 @@ def learn_effects(
         Advantage,
         effect_moments,
         fit_baselines,
+        noise_levels,
         noise_scale,
         reference_weights,
         window_edges,
@@ -105,11 +106,15 @@ def learn_effects(
     for name, cuts in edges.items():
         windows = slice(first, first + len(cuts) - 1)
         residual, choice = seen.outcome[:, windows] - predicted[:, windows], centred
+        foretold = predicted[:, windows].sum(axis=1)
         if view.config.objectives[name].aggregate == "sum":
-            scale = noise_scale(predicted[:, windows].sum(axis=1), residual)[:, None]
+            scale = noise_scale(foretold, residual)[:, None]
             residual, choice = residual / scale, centred / scale.astype(np.float32)
-        moments = [effect_moments(choice[rows], residual[rows], weight[rows]) for rows in of_fold]
-        curves.append(_curves(moments, cuts, basis, name))
+        level = noise_levels(foretold, seen.is_hold)
+        moments = [
+            effect_moments(choice[rows], residual[rows], weight[rows], level[rows]) for rows in of_fold
+        ]
+        curves.append(_curves(moments, cuts, basis.groups))
         totals.append(whole_horizon(baseline.coefficients[:, windows], seen.outcome[:, windows], cuts))
         first = windows.stop
         progress.update("effects", 0.9 + 0.1 * len(curves) / len(edges), name)
@@ -121,14 +126,13 @@ def learn_effects(
 
 
 def _curves(
-    moments: list[EffectMoments], edges: tuple[int, ...], basis: Basis, objective: str
+    moments: list[EffectMoments], edges: tuple[int, ...], groups: NDArray[np.int64]
 ) -> tuple[EffectCurve, ...]:
     """Return an objective's curve by all folds' moments, then for each fold by those of the others."""
     from homing.models.advantage import fit_curve
 
     every = [moments, *(moments[:k] + moments[k + 1 :] for k in range(FOLDS))]
-    sums = (sum(parts[1:], parts[0]) for parts in every)
-    return tuple(fit_curve(one, edges, basis.groups, basis.prior(objective)) for one in sums)
+    return tuple(fit_curve(sum(parts[1:], parts[0]), edges, groups) for parts in every)
 
 
 def whole_horizon(

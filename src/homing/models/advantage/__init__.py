@@ -19,6 +19,7 @@ from homing.models.advantage.model import Advantage
 from homing.models.advantage.moments import (
     EffectMoments,
     effect_moments,
+    noise_levels,
     noise_scale,
     reference_weights,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "fit_baselines",
     "fit_curve",
     "measure_basis",
+    "noise_levels",
     "noise_scale",
     "reference_weights",
     "window_edges",

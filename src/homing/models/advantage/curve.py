@@ -3,10 +3,10 @@
     E[outcome in window j | choice] - E[outcome in window j | hold] = basis . (first        for j = 0,
                                                                              c_j(half-life) later  else)
 
-with c_j the sum over the window's days d of 2^(-d / half-life). Both parts have normal priors, one variance a
-group of columns: the first around what the response model says, the later around none. Variances maximise the
-marginal likelihood of the scores (EM; Morris 1983, MacKay 1992). Half-lives, from half a day to a little over
-half of the horizon, are averaged by their marginal likelihoods: a log seldom says which it is.
+with c_j the sum over the window's days d of 2^(-d / half-life). Both parts have normal priors around none, one
+variance a group of columns, which maximises the marginal likelihood of the scores (MacKay 1992, section 4).
+Half-lives, from half a day to a little over half of the horizon, are averaged by their marginal likelihoods: a
+log seldom says which it is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST: Final = 4 / 7  # of the horizon
 _HALF_LIVES: Final = 6
 _WINDOWS: Final = 5
 _STEPS: Final = 500
-_CLOSE: Final = 1e-4  # relative change of a variance at which EM ends
+_CLOSE: Final = 1e-4  # relative change of the variances at which they stand
 _LEAST: Final = 1e-12  # a variance in units of the least squares estimate's
 _NOTHING: Final = 1e-30  # a variance of what the log says nothing of
 
@@ -40,7 +40,7 @@ class EffectCurve:
     first: Floats  # [columns] in the first window
     later: Floats  # [columns] in the windows after it, in total
     covariance: Floats  # [columns, columns] posterior, of first + later
-    log_evidence: float  # over that of the prior means alone
+    log_evidence: float  # over that of no effects
 
     @property
     def total(self) -> Floats:
@@ -54,30 +54,22 @@ def window_edges(horizon: int) -> tuple[int, ...]:
     return (0, *inner.tolist())
 
 
-def fit_curve(
-    moments: EffectMoments,
-    edges: tuple[int, ...],
-    groups: NDArray[np.int64],
-    prior: Floats | None = None,
-) -> EffectCurve:
+def fit_curve(moments: EffectMoments, edges: tuple[int, ...], groups: NDArray[np.int64]) -> EffectCurve:
     """Return the effects that moments say.
 
     Args:
         moments: of one outcome in the windows between `edges`.
         edges: days, from 0 to the horizon.
         groups: int64 [columns] which columns share a prior variance.
-        prior: float64 [columns] prior means of the first effects; None: zeros.
     """
     columns, windows = moments.score.shape[1], len(edges) - 1
-    prior = np.zeros(columns) if prior is None else prior
     scale = np.sqrt(np.maximum(np.einsum("jii->ji", moments.gram).max(axis=0), 0.0))
     used = np.flatnonzero(scale > 0)
     if not len(used):
-        return EffectCurve(nan, prior, np.zeros(columns), np.zeros((columns, columns)), 0.0)
+        return EffectCurve(nan, np.zeros(columns), np.zeros(columns), np.zeros((columns, columns)), 0.0)
     per = 1 / scale[used]
     gram = moments.gram[:, used][:, :, used] * per[:, None] * per
     score = moments.score[:, used] * per
-    score[0] -= gram[0] @ (prior[used] / per)
     every = (np.arange(windows)[:, None] * columns + used).ravel()
     spread = (
         moments.covariance()[np.ix_(every, every)] * np.tile(per, windows)[:, None] * np.tile(per, windows)
@@ -100,8 +92,8 @@ def fit_curve(
     first, later = np.tensordot(weight, np.array(parts), 1)
     apart = np.array([part.sum(axis=0) - first - later for part in parts])
     covariance = np.tensordot(weight, np.array(covariances) + apart[:, :, None] * apart[:, None, :], 1)
-    result = prior.copy(), np.zeros(columns), np.zeros((columns, columns))
-    result[0][used] += first * per
+    result = np.zeros(columns), np.zeros(columns), np.zeros((columns, columns))
+    result[0][used] = first * per
     result[1][used] = later * per
     result[2][np.ix_(used, used)] = covariance * per[:, None] * per
     return EffectCurve(float(np.exp(weight @ np.log(half_lives))), *result, average)
@@ -129,11 +121,12 @@ def _posterior(
     size = np.bincount(place)
     known = np.bincount(place, np.diag(information))
     variance = np.where(known > 0, size / np.where(known > 0, known, 1.0), _NOTHING)[place]
-    least = variance * _LEAST
+    least, most = variance * _LEAST, variance / _LEAST
     for _ in range(_STEPS):
         inside = np.linalg.inv(information + np.diag(1 / variance))
-        after = (np.bincount(place, (inside @ pull) ** 2 + np.diag(inside)) / size)[place]
-        after = np.maximum(after, least)
+        told = size - np.bincount(place, np.diag(inside) / variance)  # columns' worth, by the scores
+        after = np.bincount(place, (inside @ pull) ** 2) / np.maximum(told, _LEAST)
+        after = np.clip(after[place], least, most)
         done = np.all(np.abs(after - variance) <= _CLOSE * variance)
         variance = after
         if done:

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 
 _MOST_WEIGHT: Final = 20.0  # of one decision, over the mean of all
 _LEVELS: Final = 20  # of what the state foretells, alike in number of decisions
+NOISE_LEVELS: Final = 2 * (_LEVELS // 2)  # of how noisy a decision's outcome is, apart after hold and a send
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class EffectMoments:
     decisions: int
     gram: Floats  # [windows, columns, columns] sum of w x x'
     score: Floats  # [windows, columns] sum of w x residual
-    square: Floats  # [windows, columns, columns] sum of w^2 x x'
-    weight: Floats  # [windows] sum of w^2
-    noise: Floats  # [windows, windows] sum of w^2 residual residual', where both are known
+    square: Floats  # [levels, windows, columns, columns] sum of w^2 x x'
+    weight: Floats  # [levels, windows] sum of w^2
+    noise: Floats  # [levels, windows, windows] sum of w^2 residual residual', where both are known
 
     def __add__(self, other: EffectMoments) -> EffectMoments:
         return EffectMoments(
@@ -42,16 +43,15 @@ class EffectMoments:
         """Return the covariance of the scores: float64 [windows * columns, windows * columns].
 
         Choices are drawn anew each time, so scores of one user are uncorrelated, however much that user's
-        outcomes have to do with each other. The residuals' covariance is taken to be the same everywhere:
+        outcomes have to do with each other. The residuals' covariance is taken to be the same within a level:
         a covariance of the scores themselves knows rare outcomes by heart, and shrinks their effects away.
         """
         windows, columns = self.score.shape
         last = np.maximum.outer(np.arange(windows), np.arange(windows))
-        per = np.divide(
-            self.noise, self.weight[last], out=np.zeros_like(self.noise), where=self.weight[last] > 0
-        )
-        blocks = per[:, :, None, None] * self.square[last]
-        return np.asarray(blocks.transpose(0, 2, 1, 3).reshape(windows * columns, windows * columns))
+        weight = self.weight[:, last]
+        per = np.divide(self.noise, weight, out=np.zeros_like(self.noise), where=weight > 0)
+        blocks = np.einsum("lij,lijab->iajb", per, self.square[:, last])
+        return np.asarray(blocks.reshape(windows * columns, windows * columns))
 
 
 def reference_weights(
@@ -98,31 +98,60 @@ def noise_scale(predicted: Floats, residuals: Floats) -> Floats:
     square = np.where(known, residuals, 0.0) ** 2
     typical = square.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     share = (square / np.where(typical > 0, typical, 1.0)).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    borders = np.quantile(predicted, np.arange(1, _LEVELS) / _LEVELS)
-    level = np.searchsorted(borders, predicted)
+    level = _quantiles(predicted, _LEVELS)
     variance = np.bincount(level, share, _LEVELS) / np.maximum(np.bincount(level, minlength=_LEVELS), 1)
     here = np.maximum(variance, variance[level].mean() / _MOST_WEIGHT)[level]
     mean = here.mean()
     return np.asarray(np.sqrt(here / mean)) if mean > 0 else np.ones(len(here))
 
 
-def effect_moments(centred: NDArray[np.float32], residuals: Floats, weight: Floats) -> EffectMoments:
+def noise_levels(predicted: Floats, is_hold: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return levels of decisions whose outcomes are about as noisy: int64 [rows] in [0, NOISE_LEVELS).
+
+    Outcomes are noisier the more of them is foretold, and rare ones, such as opt-outs, hardly come but
+    after a send.
+
+    Args:
+        predicted: [rows] of the whole horizon's outcome, by a model that did not see the user.
+        is_hold: [rows] whether the logged choice is hold.
+    """
+    return 2 * _quantiles(predicted, NOISE_LEVELS // 2) + is_hold
+
+
+def effect_moments(
+    centred: NDArray[np.float32],
+    residuals: Floats,
+    weight: Floats,
+    level: NDArray[np.int64] | None = None,
+) -> EffectMoments:
     """Return the moments of decisions.
 
     Args:
         centred: float32 [rows, columns] the choice's basis minus its mean under the reference.
         residuals: float64 [rows, windows] outcome minus prediction; NaN where not known yet.
         weight: float64 [rows] of `reference_weights`.
+        level: int64 [rows] of `noise_levels`; None: all alike.
     """
+    levels = 1 if level is None else NOISE_LEVELS
     windows, columns = residuals.shape[1], centred.shape[1]
-    gram, square = np.zeros((2, windows, columns, columns))
-    score, total = np.zeros((windows, columns)), np.zeros(windows)
-    for window in range(windows):
-        known = np.isfinite(residuals[:, window])
-        x, w = centred[known].astype(np.float64), weight[known]
-        gram[window] = x.T @ (x * w[:, None])
-        square[window] = x.T @ (x * (w * w)[:, None])
-        score[window] = x.T @ (w * residuals[known, window])
-        total[window] = w @ w
-    pushed = np.nan_to_num(residuals) * weight[:, None]
-    return EffectMoments(len(residuals), gram, score, square, total, pushed.T @ pushed)
+    gram, square = np.zeros((windows, columns, columns)), np.zeros((levels, windows, columns, columns))
+    score, total = np.zeros((windows, columns)), np.zeros((levels, windows))
+    noise = np.zeros((levels, windows, windows))
+    for here in range(levels):
+        rows = slice(None) if level is None else np.flatnonzero(level == here)
+        x, outcome, w = centred[rows].astype(np.float64), residuals[rows], weight[rows]
+        for window in range(windows):
+            known = np.isfinite(outcome[:, window])
+            seen, by = x[known], w[known]
+            gram[window] += seen.T @ (seen * by[:, None])
+            square[here, window] = seen.T @ (seen * (by * by)[:, None])
+            score[window] += seen.T @ (by * outcome[known, window])
+            total[here, window] = by @ by
+        pushed = np.nan_to_num(outcome) * w[:, None]
+        noise[here] = pushed.T @ pushed
+    return EffectMoments(len(residuals), gram, score, square, total, noise)
+
+
+def _quantiles(values: Floats, count: int) -> NDArray[np.int64]:
+    """Return which of `count` parts, alike in number, each value is in: int64 [rows]."""
+    return np.searchsorted(np.quantile(values, np.arange(1, count) / count), values)
