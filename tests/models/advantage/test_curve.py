@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from homing.models.advantage import effect_moments, fit_curve, window_edges
+from homing.models.advantage.curve import _posterior, _shape
 from homing.models.advantage.moments import EffectMoments
 
 FADES = np.geomspace(0.5, 32 / 7, 6)[3]  # days, one of the half-lives that are tried for a horizon of 8
@@ -72,14 +73,18 @@ def test_a_window_that_nobody_knows_is_foretold_by_the_others() -> None:
     effect = np.array([1.0, -1.0])
     moments = stock_log(100_000, effect, FADES, 0.5, seed=2)
     noise = moments.noise.copy()
-    noise[-1], noise[:, -1] = 0, 0
+    noise[:, -1], noise[:, :, -1] = 0, 0
 
-    def without(array: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.concatenate([array[:-1], np.zeros_like(array[-1:])])
+    def without(array: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        last = np.take(array, [-1], axis)
+        return np.concatenate([np.delete(array, -1, axis), np.zeros_like(last)], axis)
 
     seen = EffectMoments(
         moments.decisions,
-        *(without(getattr(moments, name)) for name in ("gram", "score", "square", "weight")),
+        without(moments.gram, 0),
+        without(moments.score, 0),
+        without(moments.square, 1),
+        without(moments.weight, 1),
         noise,
     )
     found = fit_curve(seen, window_edges(8), np.array([0, 1]))
@@ -87,15 +92,31 @@ def test_a_window_that_nobody_knows_is_foretold_by_the_others() -> None:
     np.testing.assert_allclose(found.total, whole, rtol=0.15)
 
 
-def test_few_data_leave_the_prior() -> None:
-    moments = stock_log(20, np.zeros(2), 2.0, 1.0, seed=0)
-    prior = np.array([0.3, 0.0])
-    found = fit_curve(moments, window_edges(8), np.array([0, 1]), prior)
-    assert abs(found.first[0] - 0.3) < 0.5
-    many = fit_curve(
-        stock_log(200_000, np.array([0.5, 0.0]), 2.0, 1.0, 1), window_edges(8), np.array([0, 1]), prior
-    )
-    assert many.first[0] == pytest.approx(0.5, abs=0.05)
+def test_variances_maximise_the_evidence() -> None:
+    """A prior variance that is told stands where the evidence of one column is largest, by hand."""
+    moments, edges = stock_log(3_000, np.array([0.4, -0.4]), 4.0, 1.0, seed=3), window_edges(8)
+    gram, score = moments.gram, moments.score.ravel()
+    precision = np.linalg.pinv(moments.covariance(), hermitian=True)
+    found, mean, covariance = _posterior(gram, score, precision, _shape(edges, 4.0), np.arange(4))
+    variance = mean**2 + np.diag(covariance)  # where EM stands
+    told = variance > 1e-3
+    assert told.any()
+    design = np.zeros((10, 4))
+    for window in range(5):
+        rows, part = slice(2 * window, 2 * window + 2), slice(0, 2) if window == 0 else slice(2, 4)
+        design[rows, part] = gram[window] * (1.0 if window == 0 else _shape(edges, 4.0)[window])
+    information, pull = design.T @ precision @ design, design.T @ precision @ score
+
+    def evidence(by: NDArray[np.float64]) -> float:
+        inside = np.linalg.inv(information + np.diag(1 / by))
+        return float(pull @ inside @ pull - np.linalg.slogdet(np.eye(4) + information * by)[1]) / 2
+
+    assert found == pytest.approx(evidence(np.where(told, variance, 1e-9)), abs=1e-3)
+    for place in np.flatnonzero(told):
+        for factor in (0.8, 1.25):
+            other = np.where(told, variance, 1e-9)
+            other[place] *= factor
+            assert evidence(other) < found
 
 
 def test_rare_outcomes_keep_their_effects() -> None:

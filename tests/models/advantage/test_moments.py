@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homing.models.advantage import effect_moments, noise_scale, reference_weights
+from homing.models.advantage import effect_moments, noise_levels, noise_scale, reference_weights
+from homing.models.advantage.moments import NOISE_LEVELS
 from homing.schema import InputError
 
 
@@ -48,8 +49,8 @@ def test_moments_by_hand() -> None:
     np.testing.assert_allclose(found.gram.ravel(), [3.0, 1.0])  # 1 x 1 + 2 x 1; the third is not known
     np.testing.assert_allclose(found.score.ravel(), [1.0, 2.0])  # 3 - 2
     np.testing.assert_allclose(found.square.ravel(), [5.0, 1.0])  # 1 x 1 + 4 x 1
-    np.testing.assert_allclose(found.weight, [5.0, 1.0])
-    np.testing.assert_allclose(found.noise, [[13.0, 6.0], [6.0, 4.0]])  # 9 + 4 x 1
+    np.testing.assert_allclose(found.weight, [[5.0, 1.0]])
+    np.testing.assert_allclose(found.noise, [[[13.0, 6.0], [6.0, 4.0]]])  # 9 + 4 x 1
     np.testing.assert_allclose(found.covariance(), [[13.0, 6.0], [6.0, 4.0]])
 
 
@@ -85,6 +86,28 @@ def test_loud_users_say_less() -> None:
     assert abs(np.mean(errors, axis=0)[1]) < 4 * scaled / np.sqrt(200)
 
 
+def test_levels_by_hand() -> None:
+    predicted = np.arange(40.0)
+    found = noise_levels(predicted, predicted % 2 == 0)
+    np.testing.assert_array_equal(found[[0, 1, 4, 5, 39]], [1, 0, 3, 2, 18])  # four decisions a level
+    assert found.max() == NOISE_LEVELS - 1
+
+
+def test_covariance_knows_where_the_noise_is() -> None:
+    """An outcome that hardly comes but after a send: one covariance for all says too little of sends."""
+    draw, rows = np.random.default_rng(6), 100_000
+    sent = draw.random(rows) < 0.1
+    centred = (sent - 0.1).astype(np.float32)[:, None]
+    residual = np.where(sent, 3.0, 0.1)[:, None] * draw.normal(size=(rows, 1))
+    level = noise_levels(np.zeros(rows), ~sent)
+    plain, by_level = (
+        float(effect_moments(centred, residual, np.ones(rows), by).covariance()[0, 0]) for by in (None, level)
+    )
+    # a tenth of the decisions has 0.9^2 x 3^2, the others 0.1^2 x 0.1^2; beside both means, 0.09 x 0.909
+    assert by_level == pytest.approx(rows * (0.1 * 0.81 * 9 + 0.9 * 0.01 * 0.01), rel=0.05)
+    assert plain == pytest.approx(rows * 0.09 * (0.1 * 9 + 0.9 * 0.01), rel=0.05)
+
+
 @given(st.integers(2, 40), st.integers(1, 3), st.integers(0, 1_000))
 def test_moments_add_up(rows: int, windows: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
@@ -92,10 +115,12 @@ def test_moments_add_up(rows: int, windows: int, seed: int) -> None:
     residuals = draw.normal(size=(rows, windows))
     residuals[np.arange(windows) >= draw.integers(0, windows + 1, rows)[:, None]] = np.nan
     weight, part = draw.random(rows), draw.random(rows) < 0.5
-    whole = effect_moments(centred, residuals, weight)
-    both = effect_moments(centred[part], residuals[part], weight[part]) + effect_moments(
-        centred[~part], residuals[~part], weight[~part]
+    level = draw.integers(0, NOISE_LEVELS, rows)
+    whole = effect_moments(centred, residuals, weight, level)
+    first, second = (
+        effect_moments(centred[of], residuals[of], weight[of], level[of]) for of in (part, ~part)
     )
+    both = first + second
     assert both.decisions == whole.decisions
     for name in ("gram", "score", "square", "weight", "noise"):
         np.testing.assert_allclose(getattr(both, name), getattr(whole, name), atol=1e-9)

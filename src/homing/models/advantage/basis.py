@@ -45,7 +45,7 @@ class Basis:
         sizes = (factors, factors * self.channels, objectives, self.domains, len(self.context_centre))
         return np.repeat(np.array([0, 1, 2, 1, 3]), sizes)
 
-    def prior(self, objective: str) -> NDArray[np.float64]:
+    def own_response(self, objective: str) -> NDArray[np.float64]:
         """Return float64 [columns]: one for the objective's own short-term response, zero for all else."""
         result = np.zeros(len(self))
         place = self.heads.index(objective)

@@ -3,10 +3,11 @@
     E[outcome in window j | choice] - E[outcome in window j | hold] = basis . (first        for j = 0,
                                                                              c_j(half-life) later  else)
 
-with c_j the sum over the window's days d of 2^(-d / half-life). Both parts have normal priors around none, one
-variance a group of columns, which maximises the marginal likelihood of the scores (MacKay 1992, section 4).
-Half-lives, from half a day to a little over half of the horizon, are averaged by their marginal likelihoods: a
-log seldom says which it is.
+with c_j the sum over the window's days d of 2^(-d / half-life). Both parts have normal priors around none,
+one variance a group of columns, which maximises the marginal likelihood of the scores: squares of a group's
+effects over how many of them the scores tell (MacKay 1992, "Bayesian interpolation", gamma). Half-lives, from
+half a day to a little over half of the horizon, are averaged by their marginal likelihoods: a log seldom says
+which it is.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def _posterior(
     least, most = variance * _LEAST, variance / _LEAST
     for _ in range(_STEPS):
         inside = np.linalg.inv(information + np.diag(1 / variance))
-        told = size - np.bincount(place, np.diag(inside) / variance)  # columns' worth, by the scores
+        told = size - np.bincount(place, np.diag(inside) / variance)  # MacKay's gamma
         after = np.bincount(place, (inside @ pull) ** 2) / np.maximum(told, _LEAST)
         after = np.clip(after[place], least, most)
         done = np.all(np.abs(after - variance) <= _CLOSE * variance)

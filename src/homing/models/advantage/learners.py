@@ -46,7 +46,7 @@ def blend(advantage: Advantage) -> Advantage:
 
 
 def _short(advantage: Advantage, objective: str) -> EffectCurve:
-    first = advantage.basis.prior(objective)
+    first = advantage.basis.own_response(objective)
     none = np.zeros_like(first)
     return EffectCurve(np.nan, first, none, np.zeros((len(none), len(none))), 0.0)
 
