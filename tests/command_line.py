@@ -19,11 +19,25 @@ class Ran:
     status: int
     out: str
     err: str
+    both: str  # in the order in which they came
+
+
+class _Copied(io.StringIO):
+    """Keeps what is written, and writes it to another place too."""
+
+    def __init__(self, other: io.StringIO) -> None:
+        super().__init__()
+        self.other = other
+
+    def write(self, text: str) -> int:
+        self.other.write(text)
+        return super().write(text)
 
 
 def run_homing(*arguments: object) -> Ran:
     """Return what `homing` with these arguments leaves."""
-    out, err = io.StringIO(), io.StringIO()
+    both = io.StringIO()
+    out, err = _Copied(both), _Copied(both)
     with (
         pytest.MonkeyPatch.context() as patch,
         redirect_stdout(out),
@@ -32,4 +46,4 @@ def run_homing(*arguments: object) -> Ran:
     ):
         patch.setattr(sys, "argv", ["homing", *map(str, arguments)])
         main()
-    return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+    return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue(), both.getvalue())

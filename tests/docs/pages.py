@@ -10,15 +10,20 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+from command_line import run_homing
+
 ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _NOTE = re.compile(r"<!-- (not run: .+|exit status \d+) -->\s*$")
+_PLAIN = {"COLUMNS": "120", "NO_COLOR": "1"}
 _KINDS = {"bash", "python", "text", "toml", "json", ""}
 
 
@@ -64,7 +69,8 @@ def blocks(page: Path) -> list[Block]:
 def run(page: Path, folder: Path) -> int:
     """Run a page's blocks in `folder`, which has to be the current one; return how many were run.
 
-    All python blocks of a page share one namespace; every bash block is a shell of its own.
+    All python blocks of a page share one namespace. A bash block is a shell of its own, but where it has
+    plain `homing` commands alone, which run in this process: a new one takes seconds to import.
     """
     names: dict[str, Any] = {"__name__": page.stem}
     count = 0
@@ -80,30 +86,52 @@ def run(page: Path, folder: Path) -> int:
                 exec(compile(source, str(page), "exec", dont_inherit=True), names)
             _compare(page, block, printed.getvalue())
         else:
-            _compare(page, block, _shell(page, block, folder))
+            commands = plain_commands(block.text)
+            status, printed = _shell(block, folder) if commands is None else _here(commands)
+            assert status == block.status, f"{page.name}:{block.line} exited with {status}:\n{printed}"
+            _compare(page, block, printed)
     return count
 
 
-def _shell(page: Path, block: Block, folder: Path) -> str:
+def plain_commands(text: str) -> list[list[str]] | None:
+    """Return the arguments of a block's `homing` commands; None if it has anything else for a shell to do."""
+    found = []
+    for line in text.replace("\\\n", " ").splitlines():
+        command = line.partition(" #")[0].strip()
+        if not command:
+            continue
+        if not command.startswith("homing ") or re.search(r"[$`|&;<>()*?\[\]{}~!]", command):
+            return None
+        found.append(shlex.split(command)[1:])
+    return found
+
+
+def _here(commands: list[list[str]]) -> tuple[int, str]:
+    """Return the status of the first command that fails, or 0, and what all until then print."""
+    printed = ""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _PLAIN.items():
+            patch.setenv(name, value)
+        for arguments in commands:
+            ran = run_homing(*arguments)
+            printed += ran.both
+            if ran.status:
+                return ran.status, printed
+    return 0, printed
+
+
+def _shell(block: Block, folder: Path) -> tuple[int, str]:
     bin_folder = str(Path(sys.executable).parent)
-    environment = os.environ | {
-        "PATH": bin_folder + os.pathsep + os.environ["PATH"],
-        "COLUMNS": "120",
-        "NO_COLOR": "1",
-    }
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.text],
         cwd=folder,
-        env=environment,
+        env=os.environ | {"PATH": bin_folder + os.pathsep + os.environ["PATH"]} | _PLAIN,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    assert done.returncode == block.status, (
-        f"{page.name}:{block.line} exited with {done.returncode}:\n{done.stdout}"
-    )
-    return done.stdout
+    return done.returncode, done.stdout
 
 
 def _compare(page: Path, block: Block, printed: str) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from .pages import blocks, run
+from .pages import blocks, plain_commands, run
 
 PAGE = """\
 ```bash
@@ -68,3 +68,23 @@ def test_what_a_page_says_wrongly_fails(tmp_path: Path, old: str, new: str) -> N
 def test_blocks_that_would_be_missed_fail(tmp_path: Path, text: str) -> None:
     with pytest.raises(AssertionError):
         blocks(page_of(tmp_path, "# Page\n\n" + text))
+
+
+def test_commands_that_need_no_shell() -> None:
+    text = 'homing init shop   # a folder\n\nhoming plan --at "2026 01" \\\n    -w shop\n'
+    assert plain_commands(text) == [["init", "shop"], ["plan", "--at", "2026 01", "-w", "shop"]]
+
+
+@pytest.mark.parametrize(
+    "text", ["homing plan > plan.txt", "homing plan; ls", "ls", "cat <<END\nhoming x\nEND"]
+)
+def test_commands_that_need_a_shell(text: str) -> None:
+    assert plain_commands("homing init shop\n" + text) is None
+
+
+def test_commands_run_here_as_in_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    good = "```bash\nhoming init shop\nhoming config explain exploration -w shop\n```\n"
+    bad = "<!-- exit status 2 -->\n```bash\nhoming doctor -w nowhere\nhoming init never\n```\n"
+    assert run(page_of(tmp_path, good + bad), tmp_path) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.md", "shop"]

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 _MOST_WEIGHT: Final = 20.0  # of one decision, over the mean of all
 _LEVELS: Final = 20  # of what the state foretells, alike in number of decisions
-NOISE_LEVELS: Final = 2 * (_LEVELS // 2)  # of how noisy a decision's outcome is, apart after hold and a send
+NOISE_LEVELS: Final = 20  # ten of what the state foretells, apart after hold and after a send
 
 
 @dataclass(frozen=True)
