@@ -66,11 +66,12 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def run(page: Path, folder: Path) -> int:
+def run(page: Path, folder: Path, shells: bool = False) -> int:
     """Run a page's blocks in `folder`, which has to be the current one; return how many were run.
 
     All python blocks of a page share one namespace. A bash block is a shell of its own, but where it has
-    plain `homing` commands alone, which run in this process: a new one takes seconds to import.
+    plain `homing` commands alone, which run in this process: a new one takes seconds to import. With
+    `shells` these are run as a user would, too.
     """
     names: dict[str, Any] = {"__name__": page.stem}
     count = 0
@@ -86,7 +87,7 @@ def run(page: Path, folder: Path) -> int:
                 exec(compile(source, str(page), "exec", dont_inherit=True), names)
             _compare(page, block, printed.getvalue())
         else:
-            commands = plain_commands(block.text)
+            commands = None if shells else plain_commands(block.text)
             status, printed = _shell(block, folder) if commands is None else _here(commands)
             assert status == block.status, f"{page.name}:{block.line} exited with {status}:\n{printed}"
             _compare(page, block, printed)
