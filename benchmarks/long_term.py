@@ -73,7 +73,8 @@ def row(school: School, name: str) -> NDArray[np.float64] | dict[str, Any]:
     if name == "promise":
         return school.promises
     if name in FACTS:
-        world, other = world_maker(school.world)(school.others), name.removeprefix("one-step-")
+        part = next(school.others.parts())  # of a log that is too long for one world
+        world, other = world_maker(school.world)(part), name.removeprefix("one-step-")
         branch = branch_days(len(world.users), world.days, school.config, school.sizes.seed)
         log = school.contender("random", world)
         other = None if other == "random" else school.contender(other, world)

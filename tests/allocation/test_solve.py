@@ -89,6 +89,13 @@ def test_no_allocation_beats_the_bound(seed: int) -> None:
     assert value <= found.certificate.bound + 1e-6
 
 
+def test_an_arm_that_nobody_has_loosens_no_limit() -> None:
+    # a bound may be broken by the largest single use, here 1; nobody can use the 90 of the third arm
+    used = solve(offers([1.0] * 100, [[0.0], [1.0], [90.0]]), most(25), 0.2)
+    assert used.met
+    assert used.certificate.totals[0] <= 26 * (1 + 1e-3)
+
+
 def test_many_users_from_samples() -> None:
     demand = make_demand(5, users=60_000)
     bounds = most(3000, 2000, 4000, 100, 1e9)

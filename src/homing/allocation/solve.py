@@ -273,13 +273,21 @@ def _reach(
 
 
 def _range_of_uses(demand: Demand, limits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the least and the most that an entry uses of each limit: float64 [limits], 1 and 0 of none."""
+    """Return the least and the most that a candidate's entry uses of each limit: float64 [limits].
+
+    Of a limit that nobody can use it is 1 and 0. Arms that no candidate has do not count.
+    """
     least, largest = np.full(limits, np.inf), np.zeros(limits)
-    for uses in (demand.uses, demand.own):
-        if isinstance(uses, Uses):
-            some = uses.amount > 0
-            np.minimum.at(least, uses.limit[some], uses.amount[some])
-            np.maximum.at(largest, uses.limit, uses.amount)
+    chosen = np.zeros(len(demand.uses), np.bool_)
+    chosen[demand.arm] = True
+    for uses, rows in ((demand.uses, chosen), (demand.own, None)):
+        if uses is None:
+            continue
+        some = uses.amount > 0
+        if rows is not None:
+            some &= np.repeat(rows, np.diff(uses.offsets))
+        np.minimum.at(least, uses.limit[some], uses.amount[some])
+        np.maximum.at(largest, uses.limit[some], uses.amount[some])
     return np.where(np.isfinite(least), least, 1.0), largest
 
 
