@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from homing.allocation.demand import Bounds, Demand, Uses, check_uses
+from homing.allocation.demand import Bounds, Demand, check_uses
 from homing.allocation.descent import Damping, Tolerance, descend
 from homing.allocation.dual import Softmaxes, softmaxes
 from homing.allocation.passes import Compiled, Passes
