@@ -4,7 +4,7 @@ export DO_NOT_TRACK = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN = .venv/bin
 
-.PHONY: demo test lint types tests unit end-to-end clean
+.PHONY: demo test lint types tests unit slow clean
 
 demo: .venv/ready
 	$(BIN)/homing demo demo
@@ -25,10 +25,10 @@ tests: .venv/ready
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 unit: .venv/ready
-	$(BIN)/pytest -m "not e2e" -n 2 --dist loadgroup
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup
 
-end-to-end: .venv/ready
-	$(BIN)/pytest -m e2e -n 2 --dist loadgroup
+slow: .venv/ready
+	$(BIN)/pytest -m slow -n 2 --dist loadgroup
 
 # without compiling all modules beforehand, half of the installation's time: an import compiles what it needs
 .venv/ready: pyproject.toml constraints.txt

@@ -24,11 +24,14 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 PAGES = "test_guides.py"  # whose tests share nothing, and are long
+WHOLE = {"small_world", "demo"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module in one process, which makes what they share once."""
+    """Keep the tests of a module in one process, which makes what they share once; mark what is slow."""
     for item in items:
+        if WHOLE & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
         if item.path.name != PAGES:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(item.config.rootpath))))
 

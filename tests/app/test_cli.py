@@ -126,7 +126,7 @@ def test_journeys_read_the_evaluation(homing: Homing, small_world: SmallWorld) -
     assert "annoyance, by stage" in shown.out
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_train_and_evaluate(homing: Homing, workspace: Path, small_world: SmallWorld) -> None:
     trained = told(homing, "train", "-w", workspace)
     assert trained["release"].startswith("r-")
@@ -144,7 +144,7 @@ def test_train_and_evaluate(homing: Homing, workspace: Path, small_world: SmallW
     assert "annoyance, by estimator" in words.out
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_plan_and_explain_and_report(homing: Homing, workspace: Path, small_world: SmallWorld) -> None:
     at = format_time(small_world.end + DAY)
     plan = told(homing, "plan", "--at", at, "-w", workspace)
@@ -176,7 +176,7 @@ def test_explain_a_decision(homing: Homing, small_world: SmallWorld) -> None:
     assert f"logged propensity {row['propensity']:.4g}" in shown.out
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_run_is_all_of_it_at_the_end_of_the_log(
     homing: Homing, small_world: SmallWorld, tmp_path: Path
 ) -> None:
@@ -192,7 +192,7 @@ def test_run_is_all_of_it_at_the_end_of_the_log(
     assert {finding["level"] for finding in doctor} == {"ok"}
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_demo_in_a_workspace_of_ones_own(homing: Homing, tmp_path: Path) -> None:
     Workspace.create(tmp_path / "demo", SMALL_TOML)
     ran = homing("demo", tmp_path / "demo", "--users", 200, "--days", DAYS, "--trial", 7)

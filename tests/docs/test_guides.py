@@ -8,7 +8,7 @@ NEED_DATA = {"real-logs", "published-experiments"}  # run by end_to_end/test_pub
 GUIDES = sorted(page for page in (ROOT / "docs" / "guides").glob("*.md") if page.stem not in NEED_DATA)
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [ROOT / "README.md", *GUIDES], ids=lambda page: page.stem)
 def test_page_runs(page: Path, place: Path) -> None:
     # the first page that anybody reads is run as they would: a process for each command

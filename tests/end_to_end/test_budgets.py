@@ -12,7 +12,7 @@ import pytest
 from homing.schema.times import DAY, format_time, parse_time, to_datetime
 from homing.store import Workspace
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.slow
 
 Facts = dict[str, Any]
 

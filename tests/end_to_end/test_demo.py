@@ -16,7 +16,7 @@ from homing.store import Workspace
 
 from .conftest import Job
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

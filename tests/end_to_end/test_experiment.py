@@ -29,7 +29,7 @@ from homing.schema.times import DAY
 from homing.simulator import Setup, world_maker
 from homing.store import Workspace, ingest, read_record, write_design
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.slow
 
 USERS, LOG_DAYS, DAYS = 800, 21, 14
 MESSAGES = f"""\

@@ -25,7 +25,7 @@ from homing.report.facts import PolicyValue
 from homing.schema.times import DAY, HOUR, MISSING, parse_time
 from homing.store import Workspace, ingest, load_shard, write_tables
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.slow
 
 USERS = 6_000
 EPOCH = parse_time("2026-03-02T00:00Z")

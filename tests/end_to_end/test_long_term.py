@@ -27,7 +27,7 @@ from homing.schema.times import DAY, format_time
 from homing.simulator import Setup
 from homing.store import Workspace, ingest, load_shard
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.slow
 
 USERS, DAYS = 600, 35
 TOML = """\

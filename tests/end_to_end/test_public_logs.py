@@ -14,7 +14,7 @@ from homing.store import Workspace, load_shard
 
 from .conftest import Job, real_log
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.slow
 
 ARMS = {"hold": "No E-Mail", "constant:mens_email": "Mens E-Mail", "constant:womens_email": "Womens E-Mail"}
 README_ROWS = {

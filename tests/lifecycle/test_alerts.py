@@ -189,7 +189,7 @@ def test_a_guardrail_of_the_file_reaches_the_alert() -> None:
     assert config.objectives["sales"].guardrail == 0.5
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_an_event_that_has_not_happened_yet_does_not_stop_a_run(
     small_world: SmallWorld, copied: Callable[[], Workspace]
 ) -> None:

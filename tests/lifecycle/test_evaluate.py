@@ -18,7 +18,7 @@ def test_two_policies_of_one_name_are_refused(small_world: SmallWorld) -> None:
         evaluate(small_world.workspace, ["hold", Hold()])
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_a_plan_whose_outcomes_are_not_known_changes_no_estimate(
     small_world: SmallWorld, copied: Callable[[], Workspace]
 ) -> None:

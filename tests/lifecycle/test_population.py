@@ -53,7 +53,7 @@ def test_the_users_of_a_steady_world_have_not_moved(small_world: SmallWorld) -> 
     assert population.moved == ()
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_users_who_flood_in_after_the_log_are_told(
     small_world: SmallWorld, copied: Callable[[], Workspace]
 ) -> None:

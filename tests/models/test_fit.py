@@ -11,6 +11,8 @@ from homing.schema import FeatureSpec, InputError
 
 from .logs import HEADS, QUICK, Log, make_log, means, ragged, with_features
 
+pytestmark = pytest.mark.slow
+
 BRIEF = QUICK.model_copy(update={"epochs": 2})  # where it does not matter how well is learned
 
 
@@ -209,7 +211,6 @@ def test_an_outcome_that_never_varies_is_a_constant(log: Log) -> None:
     assert always.predict(log.features) == pytest.approx(12_000.5 / 12_001, rel=1e-6)
 
 
-@pytest.mark.e2e
 def test_members_vary_and_their_mean_varies_less() -> None:
     log = make_log(3_000, seed=11)
     fresh = ragged(np.ones(2_000, np.int64), seed=9)

@@ -19,6 +19,8 @@ from homing.report.document import experiment_document, holdout_document, leader
 from . import examples
 from .page_reader import PageReader
 
+pytestmark = pytest.mark.slow
+
 PAGES = ("example", "bare", "unknown", "crowded", "leaderboard", "experiment", "holdout")
 
 

@@ -19,6 +19,8 @@ from homing.simulator.calibration import (
 from homing.simulator.figures import ALL, FIGURES
 from homing.simulator.registry import PRESETS
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "calibration.md"
 
 

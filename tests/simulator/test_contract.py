@@ -16,6 +16,8 @@ from homing.simulator.log import Block, organic
 from homing.simulator.presets.streaming import STREAMING
 from homing.simulator.sending import Sending
 
+pytestmark = pytest.mark.slow
+
 
 class TestWorlds(WorldContract):
     name: str

@@ -16,6 +16,8 @@ from homing.simulator.registry import world_spec
 from homing.simulator.spec import Spec
 from simulator.conftest import Driven, drive
 
+pytestmark = pytest.mark.slow
+
 Measure = Callable[[Driven], float]
 DAYS = 21
 

@@ -14,6 +14,8 @@ from homing.simulator.registry import PRESETS, world_spec
 from homing.simulator.truth import Expected, Totals, Truth
 from simulator.conftest import WORLDS
 
+pytestmark = pytest.mark.slow
+
 Sends = dict[str, NDArray[np.int64]]
 _BEFORE = 3  # days with sends before the one that is asked about
 

@@ -14,6 +14,8 @@ from homing.simulator.presets.streaming import STREAMING
 from homing.simulator.registry import world_spec
 from simulator.conftest import WORLDS, Driven, drive, streaming
 
+pytestmark = pytest.mark.slow
+
 FEATURES = {
     "users": {
         "x_plan",

@@ -15,6 +15,8 @@ from homing.store.workspace import Workspace
 
 from .logs import ITEMS, hillstrom_csv, open_bandit_folder, real_log
 
+pytestmark = pytest.mark.slow
+
 
 def shards(path: Path) -> list[Shard]:
     workspace = Workspace.open(path)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,15 +82,20 @@ def parquet(folder: Path, table: str, rows: list[Row], name: str = "") -> Path:
     return path
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    made = Workspace.create(
-        tmp_path / "w", "[channels.push]\n[channels.email]\n[workspace]\npartitions = 4\n"
-    )
-    base = tmp_path / "base"
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with three users, two messages and an opportunity. Not to be changed."""
+    folder = tmp_path_factory.mktemp("first")
+    made = Workspace.create(folder / "w", "[channels.push]\n[channels.email]\n[workspace]\npartitions = 4\n")
+    base = folder / "base"
     ingest(made, [parquet(base, "users", USERS), parquet(base, "messages", MESSAGES)])
     ingest(made, [parquet(base, "opportunities", [OPPORTUNITY])])
-    return made
+    return made.path
+
+
+@pytest.fixture
+def workspace(first: Path, tmp_path: Path) -> Workspace:
+    return Workspace.open(shutil.copytree(first, tmp_path / "w"))
 
 
 def rows(workspace: Workspace, table: str) -> pl.DataFrame:
@@ -603,6 +609,7 @@ module.ingest(Workspace.open(Path(sys.argv[2])), [Path(sys.argv[3])])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["read", "settle", "add", "published"])
 def test_a_killed_ingest_can_be_run_again(workspace: Workspace, tmp_path: Path, point: str):
     before = workspace.ledger.counts()

@@ -222,6 +222,7 @@ with workspace.ledger.write() as writer:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("point", "nth", "committed"),
     [

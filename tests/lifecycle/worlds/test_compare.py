@@ -17,6 +17,8 @@ from homing.schema import EVENT_TYPES, Config, InputError, parse_config
 from homing.schema.times import DAY
 from homing.simulator import PART_USERS, Setup, world_maker
 
+pytestmark = pytest.mark.slow
+
 PEOPLE, DAYS = 300, 15
 SETUP = Setup(PEOPLE, DAYS, seed=5)
 Z = 1.959963984540054
@@ -150,7 +152,6 @@ def test_several_worlds_are_pooled() -> None:
     assert standing.by_seed == pytest.approx([gap.mean() for gap in gaps])
 
 
-@pytest.mark.e2e
 def test_trained_policies_learn_from_other_people_and_the_ground_is_kept(tmp_path: Path) -> None:
     config = parse_config(tomllib.loads(SMALL_TOML))
     school = Schooling(400, 28, tmp_path)

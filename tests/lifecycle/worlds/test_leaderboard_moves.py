@@ -12,6 +12,8 @@ from homing.simulator import Setup, registry
 from homing.simulator.calibration import without
 from homing.simulator.spec import Spec
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def board(spec: Spec) -> Leaderboard:

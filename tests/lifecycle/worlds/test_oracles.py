@@ -12,6 +12,8 @@ from homing.lifecycle.worlds.rollout import Rollout, rollout
 from homing.schema import Config, InputError, parse_config
 from homing.simulator import Setup, world_maker
 
+pytestmark = pytest.mark.slow
+
 CLICKS = parse_config(
     {
         "objectives": {

@@ -9,6 +9,8 @@ from homing.schema import Config, InputError
 from homing.schema.times import DAY, to_datetime
 from homing.simulator import PART_USERS, Setup
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = PART_USERS + 300  # two parts
 
 

@@ -48,7 +48,7 @@ def by_state(values: np.ndarray) -> np.ndarray:
     return values.reshape(*LOGGER.shape, 2)
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "error"), [(Logged(), 0.15), (Sampled(), 0.2)])
 def test_fitted_q_of_the_log_is_that_of_dynamic_programming(
     log: Transitions, policy: Logged | Sampled, error: float
@@ -62,7 +62,7 @@ def test_fitted_q_of_the_log_is_that_of_dynamic_programming(
     assert np.corrcoef(gain[:3, 1:].ravel(), (truth - truth[:, :1])[:3, 1:].ravel())[0, 1] > 0.9
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_fitted_q_of_another_policy(log: Transitions) -> None:
     target = np.tile([0.1, 0.1, 0.1, 0.7], (5, 1))
     carried = dataclasses.replace(log, probability=np.tile(target[0], len(log)).astype(np.float32))
@@ -73,13 +73,13 @@ def test_fitted_q_of_another_policy(log: Transitions) -> None:
     assert np.abs(q - truth).max() < 0.5 * np.abs(truth - logged).min()
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_horizon_0_is_the_mean_reward(log: Transitions) -> None:
     found = fit_values(FittedQ(Logged()), log, (0, 0), TABULAR)
     assert by_state(found.values(**EVERY).mean)[:3] == pytest.approx(PROCESS.reward[:3], abs=0.04)
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "algorithm", [ConservativeQ(FREE, 0.1), FittedQ(HELD), FittedQ(FREE), ImplicitQ(WEIGHTS, 0.8)]
 )
@@ -92,7 +92,7 @@ def test_learned_policies_beat_the_logging_policy(log: Transitions, algorithm: A
     assert PROCESS.worth(learned, GAMMA) @ weights > low + 0.5 * (high - low)
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_rounds_of_improvement(log: Transitions) -> None:
     model, carried = improve(log, HELD, HORIZONS, TABULAR, rounds=2)
     utility = by_state(model.advantages(**EVERY).mean) @ WEIGHTS
@@ -109,7 +109,7 @@ def test_rounds_of_improvement(log: Transitions) -> None:
         improve(log, HELD, HORIZONS, TABULAR, rounds=0)
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_a_centred_ensemble(log: Transitions) -> None:
     settings = dataclasses.replace(TABULAR, centred=True, members=4, steps=300)
     found = fit_values(FittedQ(Logged()), log, HORIZONS, settings)
@@ -124,7 +124,7 @@ def test_a_centred_ensemble(log: Transitions) -> None:
     assert (values.low(1) == values.mean - values.spread).all()
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_values_and_a_stream_comes_close(tmp_path: Path) -> None:
     log = messaging(users=600)
     quick = dataclasses.replace(TABULAR, steps=60)

@@ -115,7 +115,7 @@ def test_the_expectile_loss_by_hand() -> None:
     assert torch.allclose(losses, hand, atol=1e-5)
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", [FittedQ(Logged()), ConservativeQ(FREE, 0.1), ImplicitQ((1.0, 2.0))])
 @pytest.mark.parametrize("members", [1, 3])
 def test_steps_lower_the_loss(algorithm: Algorithm, members: int) -> None:

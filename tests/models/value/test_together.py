@@ -9,7 +9,7 @@ import torch
 from .together import PROCESSES, batches, learner, run, weights
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does_from_batches_of_both(tmp_path: Path) -> None:
     context = get_context("spawn")
     workers = [
