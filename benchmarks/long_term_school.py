@@ -99,7 +99,7 @@ class School:
         simulate(log, self.world, self.others, "random", self.config, workers=1, progress=Silent())
         workspace = Workspace.create(self.root / "workspace", default_toml(self.config))
         ingest(workspace, [log])
-        train(workspace)
+        self.selection = train(workspace).record.facts.selection
         return Ground.of(workspace)
 
     @cached_property
@@ -116,9 +116,9 @@ class School:
 
     @cached_property
     def promises(self) -> dict[str, dict[str, Any]]:
-        """What evaluation says of policies, as JSON."""
+        """What evaluation says of policies, and training of the learner that decides, as JSON."""
         found = promised(self.long, self.short, self.penalised)
-        return {
+        told = {
             name: {
                 "value": asdict(policy.value),
                 "versus_logging": policy.versus_logging and asdict(policy.versus_logging),
@@ -127,6 +127,7 @@ class School:
             }
             for name, policy in found.items()
         }
+        return told | {"training": asdict(self.selection.decides)}
 
     @cached_property
     def transitions(self) -> tuple[Path, NDArray[np.float32], NDArray[np.float32]]:

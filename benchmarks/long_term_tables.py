@@ -160,27 +160,31 @@ def ranks(results: list[Result]) -> None:
 
 
 def promises(results: list[Result]) -> None:
-    """Print what evaluation promised a decision, what one decision was worth, and what deploying brought."""
-    for name in PROMISED:
-        known = [r for r in results if name in r.promise and f"one-step-{name}" in r.lives]
+    """Print what a decision was promised to be, what one decision was worth, and what deploying brought.
+
+    Evaluation promises of held-out users, training of users whom another fold's fit did not see.
+    """
+    for by, name in (*(("evaluation", name) for name in PROMISED), ("training", OURS)):
+        key = "training" if by == "training" else name
+        known = [r for r in results if key in r.promise and f"one-step-{name}" in r.lives]
         if not known:
             continue
-        print(f"\n{name}: utility a decision against the log's")
+        print(f"\n{name}, by {by}: utility a decision against the log's")
         print("| world | promised, 90 % | one decision | covered | 42 days, a decision | verdict |")
         print("|---|---|---|---|---|---|")
         inside, trusted, ratios = [], [], []
         for r in known:
-            told = r.promise[name]["versus_logging"]
+            told = r.promise[key]["versus_logging"]
             fact, error = r.gain(f"one-step-{name}", "one-step-random")
             deployed, spread = (x / r.days for x in r.gain(name))
             inside.append(told["low"] <= fact <= told["high"])
-            trusted.append(r.promise[name]["judgement"] != "do_not_trust")
+            trusted.append(r.promise[key]["judgement"] != "do_not_trust")
             width = (told["high"] - told["low"]) / 2 / Z90
             ratios.append(((told["value"] - fact) / width, error / width))
             print(
                 f"| {r.world} | {told['value']:+.4f} [{told['low']:+.4f}, {told['high']:+.4f}] | "
                 f"{number4(fact, error)} | {'yes' if inside[-1] else 'no'} | {number4(deployed, spread)} | "
-                f"{r.promise[name]['judgement']} |"
+                f"{r.promise[key]['judgement']} |"
             )
         z, noise = np.array(ratios).T
         low, high = wilson(sum(inside), len(inside))
