@@ -1,6 +1,7 @@
 """Long-term values in worlds: trained from logs only, judged by lives under the same luck.
 
     python benchmarks/long_term.py --worlds presets,family:1-20 --out results --d3rlpy /tmp/d3/bin/python
+    python benchmarks/long_term.py --worlds presets --log-users 12000 --out results
     python benchmarks/long_term.py --worlds presets,family:1-20 --out results --policies long-term --again
     python benchmarks/long_term.py --out results --read
 
