@@ -215,6 +215,7 @@ def test_a_demo_begins_with_the_defaults_and_the_log_that_was_asked_for(
     assert (folder / "homing.toml").read_text() == default_toml()
 
 
+@pytest.mark.slow
 def test_simulate(homing: Homing, tmp_path: Path) -> None:
     arguments = ("simulate", "--out", tmp_path / "log", "--users", 200, "--days", 3, "--seed", 2)
     made = told(homing, *arguments)
@@ -229,6 +230,7 @@ def test_simulate(homing: Homing, tmp_path: Path) -> None:
     assert all(table["quarantined"] == 0 for table in added["tables"].values())
 
 
+@pytest.mark.slow
 def test_compare(homing: Homing, tmp_path: Path) -> None:
     ran = homing(
         *("compare", "--policies", "random,rules", "--users", 300, "--days", 14, "--out", tmp_path / "out")
@@ -262,6 +264,7 @@ def test_config_explain(homing: Homing, workspace: Path, tmp_path: Path) -> None
     assert "did you mean 'training'?" in wrong.err
 
 
+@pytest.mark.slow
 def test_importers(homing: Homing, tmp_path: Path) -> None:
     from store.logs import hillstrom_csv, open_bandit_folder
 

@@ -13,6 +13,8 @@ from homing.schema import InputError
 from . import examples
 from .page_reader import PageReader
 
+pytestmark = pytest.mark.slow
+
 
 def test_facts_survive_json() -> None:
     facts = examples.experiment()

@@ -52,6 +52,7 @@ def test_every_switch_is_drawn_both_ways() -> None:
         assert 0.2 < share < 1, switch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3, 11])
 def test_worlds_keep_to_what_is_published(seed: int) -> None:
     found = moments(draw_spec(seed), Setup(1500, 14, seed=seed))

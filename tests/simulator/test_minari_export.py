@@ -9,6 +9,8 @@ from homing.simulator import Setup
 from homing.simulator.environment import WorldVectorEnv
 from homing.simulator.minari_export import cautious, export_minari
 
+pytestmark = pytest.mark.slow
+
 NAME = "homing/streaming-cautious-v0"
 DAYS, USERS = 4, 25
 

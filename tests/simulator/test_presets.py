@@ -15,6 +15,8 @@ from simulator.knowing import (
     live,
 )
 
+pytestmark = pytest.mark.slow
+
 FOUR = (hold, click_greedy, click_greedy_every_third_day, careful)
 
 
@@ -28,7 +30,6 @@ def surely_more(a: Outcome, b: Outcome, by: float = 0.0) -> bool:
     return bool(change.mean() - 1.96 * change.std() / np.sqrt(len(change)) > by)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["streaming", "commerce", "news", "adverse"])
 def test_click_greedy_loses_to_fewer_sends(name: str) -> None:
     found = run(name)
@@ -41,7 +42,6 @@ def test_click_greedy_loses_to_fewer_sends(name: str) -> None:
         assert greedy.late_days.mean() < 0.9 * found[hold].late_days.mean()
 
 
-@pytest.mark.slow
 def test_click_greedy_does_not_lose_where_messages_are_worth_it() -> None:
     found = run("learning")
     for policy in (hold, click_greedy_every_third_day):

@@ -261,6 +261,7 @@ def _hold(
         writer.add("users", users("b"))
 
 
+@pytest.mark.slow
 def test_the_second_writer_waits_or_is_told_who_writes(workspace: Workspace):
     context = multiprocessing.get_context("spawn")
     ready, end = context.Event(), context.Event()

@@ -23,6 +23,8 @@ from homing.lifecycle.worlds.rollout import Rollout
 from homing.schema import Config, InputError
 from homing.simulator import Setup, World, world_maker
 
+pytestmark = pytest.mark.slow
+
 
 class Silence:
     """A policy as another package would write it."""

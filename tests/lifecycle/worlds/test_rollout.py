@@ -17,6 +17,8 @@ from homing.schema.times import DAY
 from homing.simulator import Setup, World, world_maker
 from homing.store import Workspace, load_shard
 
+pytestmark = pytest.mark.slow
+
 RANDOM = Contender("random", CautiousRandom(), history=False)
 
 
