@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from homing.decision.baselines import Greedy
 from homing.lifecycle.horizons import with_objectives
 from homing.lifecycle.progress import Silent
+from homing.lifecycle.record import load_record
 from homing.lifecycle.train import train
 from homing.lifecycle.worlds.contender import Contender
 from homing.lifecycle.worlds.entrants import Trained, find_entrant
@@ -99,7 +100,7 @@ class School:
         simulate(log, self.world, self.others, "random", self.config, workers=1, progress=Silent())
         workspace = Workspace.create(self.root / "workspace", default_toml(self.config))
         ingest(workspace, [log])
-        self.selection = train(workspace).record.facts.selection
+        train(workspace)
         return Ground.of(workspace)
 
     @cached_property
@@ -127,7 +128,8 @@ class School:
             }
             for name, policy in found.items()
         }
-        return told | {"training": asdict(self.selection.decides)}
+        trained = load_record(self.long.workspace, "train")
+        return told | {"training": asdict(trained.selection.decides)}
 
     @cached_property
     def transitions(self) -> tuple[Path, NDArray[np.float32], NDArray[np.float32]]:

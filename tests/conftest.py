@@ -24,7 +24,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 PAGES = "test_guides.py"  # whose tests share nothing, and are long
-WHOLE = {"small_world", "demo"}
+WHOLE = {"small_world", "demo"}  # fixtures that make a log and learn from it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

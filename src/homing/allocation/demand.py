@@ -114,11 +114,18 @@ class Demand:
         own = None if self.own is None else self.own.take(place)
         return Demand(offsets, self.values[place], self.arm[place], self.uses, own)
 
+    @property
+    def arms(self) -> NDArray[np.int64]:
+        """Rows of `uses` that some candidate has, ascending."""
+        has = np.zeros(len(self.uses), np.bool_)
+        has[self.arm] = True
+        return np.flatnonzero(has)
+
     def compact(self) -> Demand:
         """Return the same with only the arms that some candidate has."""
-        has = np.bincount(self.arm, minlength=len(self.uses)) > 0
-        place = (np.cumsum(has) - 1).astype(np.int32)
-        return replace(self, arm=place[self.arm], uses=self.uses.take(np.flatnonzero(has)))
+        arms, place = self.arms, np.zeros(len(self.uses), np.int32)
+        place[arms] = np.arange(len(arms))
+        return replace(self, arm=place[self.arm], uses=self.uses.take(arms))
 
 
 @dataclass(frozen=True)

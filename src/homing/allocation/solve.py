@@ -273,21 +273,16 @@ def _reach(
 
 
 def _range_of_uses(demand: Demand, limits: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the least and the most that a candidate's entry uses of each limit: float64 [limits].
+    """Return the least and the most that an entry of a candidate uses of each limit: float64 [limits].
 
-    Of a limit that nobody can use it is 1 and 0. Arms that no candidate has do not count.
+    Of a limit that nobody can use it is 1 and 0.
     """
     least, largest = np.full(limits, np.inf), np.zeros(limits)
-    chosen = np.zeros(len(demand.uses), np.bool_)
-    chosen[demand.arm] = True
-    for uses, rows in ((demand.uses, chosen), (demand.own, None)):
-        if uses is None:
-            continue
-        some = uses.amount > 0
-        if rows is not None:
-            some &= np.repeat(rows, np.diff(uses.offsets))
-        np.minimum.at(least, uses.limit[some], uses.amount[some])
-        np.maximum.at(largest, uses.limit[some], uses.amount[some])
+    for uses in (demand.uses.take(demand.arms), demand.own):
+        if uses is not None:
+            some = uses.amount > 0
+            np.minimum.at(least, uses.limit[some], uses.amount[some])
+            np.maximum.at(largest, uses.limit, uses.amount)
     return np.where(np.isfinite(least), least, 1.0), largest
 
 
